@@ -1,0 +1,1 @@
+//! Tabular machine learning.

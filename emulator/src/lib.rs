@@ -1,0 +1,1 @@
+//! An emulator of Azure Machine Learning.

@@ -1,0 +1,126 @@
+//! Reasons of conditions and events, in one place.
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $name: &str = $text;)+
+        /// Every reason, for the reference.
+        pub const ALL: &[(&str, &str)] = &[$(($text, concat!($($doc),+))),+];
+    };
+}
+
+reasons! {
+    /// What is wanted is what is.
+    SUCCEEDED = "Succeeded";
+    /// Work is under way.
+    PROGRESSING = "Progressing";
+    /// The object is being deleted in Azure.
+    DELETING = "Deleting";
+    /// Paused by annotation, on the object or its workspace.
+    PAUSED = "Paused";
+    /// The annotation azureml.dev/protect refuses deletion.
+    PROTECTED = "Protected";
+    /// Something still needs this object.
+    IN_USE = "InUse";
+    /// The reconcile took too long and is tried again.
+    TIMED_OUT = "TimedOut";
+    /// The Kubernetes API refused or failed.
+    KUBERNETES_ERROR = "KubernetesError";
+    /// This replica lost its lease.
+    NOT_LEADER = "NotLeader";
+    /// Azure could not be reached or failed; tried again.
+    AZURE_UNAVAILABLE = "AzureUnavailable";
+    /// Azure limits the rate of requests; tried again when it says.
+    THROTTLED = "Throttled";
+    /// Another operation on the Azure object is in progress.
+    AZURE_BUSY = "AzureBusy";
+    /// Azure refused what was sent.
+    AZURE_REJECTED = "AzureRejected";
+    /// Something that is needed does not exist in Azure.
+    AZURE_NOT_FOUND = "AzureNotFound";
+    /// An operation in Azure ended as failed.
+    OPERATION_FAILED = "OperationFailed";
+    /// The credential was refused.
+    AUTHENTICATION_FAILED = "AuthenticationFailed";
+    /// The identity lacks a role, or Azure does not know of it yet.
+    WAITING_FOR_ROLE_ASSIGNMENT = "WaitingForRoleAssignment";
+    /// The operator's configuration does not allow this identity here.
+    IDENTITY_NOT_ALLOWED = "IdentityNotAllowed";
+    /// A Secret that is named does not exist.
+    SECRET_NOT_FOUND = "SecretNotFound";
+    /// A Secret lacks the key that is named, or it holds nothing usable.
+    SECRET_INVALID = "SecretInvalid";
+    /// A ServiceAccount that is named does not exist.
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound";
+    /// A ConfigMap, or a key of it, does not exist.
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound";
+    /// The AmlWorkspace that is named does not exist.
+    WORKSPACE_NOT_FOUND = "WorkspaceNotFound";
+    /// The AmlWorkspace is not ready.
+    WORKSPACE_NOT_READY = "WorkspaceNotReady";
+    /// The Azure ML workspace does not exist.
+    AZURE_WORKSPACE_NOT_FOUND = "AzureWorkspaceNotFound";
+    /// The AmlCompute that is named does not exist or is not ready.
+    WAITING_FOR_COMPUTE = "WaitingForCompute";
+    /// The AmlDataset that is named does not exist or has no version yet.
+    WAITING_FOR_DATASET = "WaitingForDataset";
+    /// The AmlPipeline that is named does not exist or is not ready.
+    WAITING_FOR_PIPELINE = "WaitingForPipeline";
+    /// No run has finished with the output that the model is made from.
+    WAITING_FOR_RUN = "WaitingForRun";
+    /// The AmlModel that is named does not exist or has no approved version yet.
+    WAITING_FOR_MODEL = "WaitingForModel";
+    /// A manual approval is awaited.
+    WAITING_FOR_APPROVAL = "WaitingForApproval";
+    /// The object in Azure is not ours and adoption is not allowed.
+    NOT_OWNED = "NotOwned";
+    /// Another live cluster with the same installation name holds the object.
+    OWNERSHIP_TAKEN = "OwnershipTaken";
+    /// The object was found again after the cluster was rebuilt.
+    REATTACHED = "Reattached";
+    /// The object was taken over.
+    ADOPTED = "Adopted";
+    /// The name belongs to somebody else in this region.
+    NAME_TAKEN = "NameTaken";
+    /// A pinned version exists with other content.
+    VERSION_IMMUTABLE = "VersionImmutable";
+    /// Content that was registered before has come back.
+    REVERTED = "Reverted";
+    /// The source could not be found.
+    SOURCE_NOT_FOUND = "SourceNotFound";
+    /// The source is empty or not in the format that is declared.
+    SOURCE_INVALID = "SourceInvalid";
+    /// The operator's configuration does not allow this source.
+    SOURCE_FORBIDDEN = "SourceForbidden";
+    /// The source did not answer.
+    SOURCE_UNAVAILABLE = "SourceUnavailable";
+    /// The spec can't work as written.
+    INVALID_SPEC = "InvalidSpec";
+    /// A job is running.
+    RUNNING = "Running";
+    /// A run failed.
+    RUN_FAILED = "RunFailed";
+    /// A run was cancelled.
+    RUN_CANCELLED = "RunCancelled";
+    /// A run took longer than its limit.
+    RUN_TIMED_OUT = "RunTimedOut";
+    /// The job of a run is gone from Azure.
+    JOB_LOST = "JobLost";
+    /// No model version has been approved.
+    NO_APPROVED_VERSION = "NoApprovedVersion";
+    /// The version passed its gate.
+    GATE_PASSED = "GatePassed";
+    /// The version did not pass its gate.
+    GATE_FAILED = "GateFailed";
+    /// The gate could not be judged.
+    GATE_INCONCLUSIVE = "GateInconclusive";
+    /// A rollout is under way.
+    ROLLING_OUT = "RollingOut";
+    /// The candidate failed and traffic is back on the stable revision.
+    ROLLED_BACK = "RolledBack";
+    /// The smoke request failed.
+    SMOKE_TEST_FAILED = "SmokeTestFailed";
+    /// A deployment failed in Azure.
+    DEPLOYMENT_FAILED = "DeploymentFailed";
+    /// No deployment takes traffic.
+    NO_TRAFFIC = "NoTraffic";
+}

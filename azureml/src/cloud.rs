@@ -1,0 +1,184 @@
+//! The Azure clouds: hosts and audiences. They are the operator's configuration, never a custom resource's: a tenant
+//! who could name a host could have tokens sent to it.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The api-version of Microsoft.MachineLearningServices that is spoken.
+pub const API_VERSION: &str = "2025-12-01";
+
+/// A cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cloud {
+    /// Its name.
+    pub name: String,
+    /// Azure Resource Manager.
+    pub resource_manager: String,
+    /// The audience of its tokens.
+    pub resource_manager_audience: String,
+    /// Entra ID.
+    pub authority: String,
+    /// The audience of Azure ML's data plane.
+    pub ml_audience: String,
+    /// The audience of blob storage.
+    pub storage_audience: String,
+    /// A storage account's blob endpoint; `{account}` stands for the account's name.
+    pub blob_endpoint: String,
+    /// Queries over Application Insights.
+    pub application_insights: String,
+    /// The audience of those.
+    pub application_insights_audience: String,
+    /// Queries over Log Analytics.
+    pub log_analytics: String,
+    /// The audience of those.
+    pub log_analytics_audience: String,
+    /// The studio.
+    pub studio: String,
+    /// Certificate authorities trusted beside the system's (a PEM file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The hosts (`host` or `host:port`; with a leading dot: any subdomain) that addresses in Azure's answers may name.
+    pub hosts: Vec<String>,
+}
+
+/// The file that describes a custom cloud can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// It can't be read.
+    #[error("the cloud file {0} can't be read: {1}")]
+    Read(PathBuf, std::io::Error),
+    /// It is not as expected.
+    #[error("the cloud file {0} is not valid: {1}")]
+    Invalid(PathBuf, String),
+}
+
+impl Cloud {
+    /// Azure.
+    #[must_use]
+    pub fn public() -> Self {
+        Self::known(
+            "public",
+            "https://management.azure.com",
+            "https://login.microsoftonline.com",
+            "https://ml.azure.com",
+            "core.windows.net",
+            "azure.com",
+            &["management.azure.com", ".azureml.ms", ".inference.ml.azure.com", ".core.windows.net"],
+        )
+    }
+
+    /// Azure Government.
+    #[must_use]
+    pub fn us_government() -> Self {
+        Self::known(
+            "usgovernment",
+            "https://management.usgovcloudapi.net",
+            "https://login.microsoftonline.us",
+            "https://ml.azure.us",
+            "core.usgovcloudapi.net",
+            "azure.us",
+            &["management.usgovcloudapi.net", ".api.ml.azure.us", ".inference.ml.azure.us", ".core.usgovcloudapi.net"],
+        )
+    }
+
+    /// Azure operated by 21Vianet.
+    #[must_use]
+    pub fn china() -> Self {
+        Self::known(
+            "china",
+            "https://management.chinacloudapi.cn",
+            "https://login.chinacloudapi.cn",
+            "https://ml.azure.cn",
+            "core.chinacloudapi.cn",
+            "azure.cn",
+            &["management.chinacloudapi.cn", ".api.ml.azure.cn", ".inference.ml.azure.cn", ".core.chinacloudapi.cn"],
+        )
+    }
+
+    fn known(
+        name: &str,
+        manager: &str,
+        authority: &str,
+        ml: &str,
+        storage_suffix: &str,
+        monitor: &str,
+        hosts: &[&str],
+    ) -> Self {
+        let (insights, analytics) = if monitor == "azure.com" {
+            ("https://api.applicationinsights.io".to_owned(), "https://api.loganalytics.io".to_owned())
+        } else {
+            (format!("https://api.applicationinsights.{monitor}"), format!("https://api.loganalytics.{monitor}"))
+        };
+        Self {
+            name: name.to_owned(),
+            resource_manager: manager.to_owned(),
+            resource_manager_audience: manager.to_owned(),
+            authority: authority.to_owned(),
+            ml_audience: ml.to_owned(),
+            storage_audience: "https://storage.azure.com".to_owned(),
+            blob_endpoint: format!("https://{{account}}.blob.{storage_suffix}"),
+            application_insights_audience: insights.clone(),
+            application_insights: insights,
+            log_analytics_audience: analytics.clone(),
+            log_analytics: analytics,
+            studio: ml.to_owned(),
+            ca_file: None,
+            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+        }
+    }
+
+    /// A custom cloud from a YAML file.
+    ///
+    /// # Errors
+    /// When the file can't be read or is not as expected.
+    pub fn from_file(path: &Path) -> Result<Self, CloudError> {
+        let text = std::fs::read_to_string(path).map_err(|error| CloudError::Read(path.to_owned(), error))?;
+        serde_saphyr::from_str(&text).map_err(|error| CloudError::Invalid(path.to_owned(), error.to_string()))
+    }
+
+    /// Whether an address in an answer may be followed: https, and inside this cloud.
+    #[must_use]
+    pub fn trusts(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else { return false };
+        if url.scheme() != "https" || !url.username().is_empty() || url.password().is_some() {
+            return false;
+        }
+        let with_port = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        self.hosts.iter().any(|allowed| match allowed.strip_prefix('.') {
+            Some(_) => url.port().is_none() && host.ends_with(allowed.as_str()),
+            None => *allowed == with_port,
+        })
+    }
+
+    /// A storage account's blob endpoint.
+    #[must_use]
+    pub fn blob(&self, account: &str) -> String {
+        self.blob_endpoint.replace("{account}", account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_inside_the_cloud_is_trusted() {
+        let cloud = Cloud::public();
+        for (url, trusted) in [
+            ("https://management.azure.com/subscriptions/x", true),
+            ("https://westeurope.api.azureml.ms/discovery", true),
+            ("https://e.westeurope.inference.ml.azure.com/score", true),
+            ("http://management.azure.com/x", false),
+            ("https://management.azure.com:444/x", false),
+            ("https://management.azure.com.example.org/x", false),
+            ("https://evilazureml.ms/x", false),
+            ("https://user@management.azure.com/x", false),
+            ("https://management.usgovcloudapi.net/x", false),
+        ] {
+            assert_eq!(cloud.trusts(&Url::parse(url).unwrap()), trusted, "{url}");
+        }
+    }
+}

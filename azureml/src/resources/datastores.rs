@@ -1,0 +1,77 @@
+//! Datastores.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+/// A datastore on blob storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Datastore {
+    /// The ARM id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// Its properties.
+    pub properties: DatastoreProperties,
+}
+
+/// What blob datastores have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DatastoreProperties {
+    /// `AzureBlob` and others.
+    pub datastore_type: String,
+    /// The storage account.
+    pub account_name: Option<String>,
+    /// The container.
+    pub container_name: Option<String>,
+    /// The workspace's own.
+    pub is_default: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Secrets {
+    #[serde(default, deserialize_with = "crate::secrets::optional")]
+    sas_token: Option<SecretString>,
+}
+
+impl Workspace {
+    /// The workspace's own datastore.
+    ///
+    /// # Errors
+    /// Azure's answer, or that there is none.
+    pub async fn default_datastore(&self) -> Result<Datastore, Error> {
+        let all: Vec<Datastore> = self.read_list("datastores", "datastores", &[("isDefault", "true")]).await?;
+        all.into_iter().find(|datastore| datastore.properties.is_default).ok_or_else(|| Error::Malformed {
+            operation: "GET datastores".to_owned(),
+            message: "the workspace has no default datastore".to_owned(),
+        })
+    }
+
+    /// A datastore.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn datastore(&self, name: &str) -> Result<Option<Datastore>, Error> {
+        self.read("datastores", &format!("datastores/{name}"), &[]).await
+    }
+
+    /// A signature for an hour.
+    ///
+    /// # Errors
+    /// Azure's answer, or that the datastore gives none (identity-based access).
+    pub async fn datastore_signature(&self, name: &str) -> Result<SecretString, Error> {
+        let body = json!({"expirableSecret": true, "expireAfterHours": 1});
+        let answer = self.post("datastores", &format!("datastores/{name}/listSecrets"), Some(body), true).await?;
+        let secrets: Secrets = answer.json()?;
+        secrets.sas_token.ok_or_else(|| Error::Malformed {
+            operation: answer.operation,
+            message: format!("datastore {name:?} gives no shared access signature"),
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! One module a resource of Azure ML (api-version 2025-12-01 unless a module says otherwise).
+//!
+//! Bodies keep the fields they don't know (`extra`), so that reading, changing and writing back loses nothing.
+
+pub mod blobs;
+pub mod computes;
+pub mod data;
+pub mod datastores;
+pub mod jobs;
+pub mod models;
+pub mod online;
+pub mod role_assignments;
+pub mod run_history;
+pub mod scoring;
+pub mod workspaces;
+
+/// A map of tags or properties.
+pub type Map = std::collections::BTreeMap<String, String>;
+/// Fields that are not known here.
+pub type Extra = serde_json::Map<String, serde_json::Value>;
+
+/// `null` reads as the default.
+pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de> + Default,
+{
+    Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,88 @@
+//! Workspaces.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Extra, Map, nullable};
+use crate::error::Error;
+use crate::transport::{Auth, Body, Request};
+use crate::workspace::Workspace;
+
+/// A workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkspaceResource {
+    /// The ARM id.
+    pub id: String,
+    /// The region.
+    pub location: String,
+    /// Its tags.
+    #[serde(deserialize_with = "nullable")]
+    pub tags: Map,
+    /// Its properties.
+    pub properties: WorkspaceProperties,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A workspace's properties.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkspaceProperties {
+    /// Its GUID.
+    pub workspace_id: String,
+    /// Where the region's other services are found.
+    pub discovery_url: Option<String>,
+    /// For MLflow.
+    #[serde(rename = "mlFlowTrackingUri")]
+    pub mlflow_tracking_uri: Option<String>,
+    /// Unknown, Updating, Creating, Deleting, Succeeded, Failed, Canceled or SoftDeleted.
+    pub provisioning_state: String,
+    /// ARM id of the Application Insights component.
+    pub application_insights: Option<String>,
+    /// ARM id of the storage account.
+    pub storage_account: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Workspace {
+    /// The workspace itself.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn get(&self) -> Result<Option<WorkspaceResource>, Error> {
+        self.client.get("workspaces", self.arm_id().as_str(), crate::cloud::API_VERSION, &[]).await
+    }
+
+    /// The base address of the region's run history and MLflow, from the discovery document.
+    ///
+    /// # Errors
+    /// Azure's answer, or an address outside the cloud.
+    pub async fn history_host(&self, discovery_url: &str) -> Result<String, Error> {
+        let transport = self.client.transport();
+        let url = transport.trusted("discovery", discovery_url)?;
+        let request = Request {
+            resource: "discovery",
+            method: reqwest::Method::GET,
+            url,
+            auth: Auth::None,
+            headers: Vec::new(),
+            body: Body::None,
+            reads: true,
+        };
+        let answer = transport.send(request).await?;
+        let document: Value = answer.json()?;
+        let host =
+            document.get("history").or_else(|| document.get("api")).and_then(Value::as_str).ok_or_else(|| {
+                Error::Malformed {
+                    operation: answer.operation.clone(),
+                    message: "the discovery document names no history service".to_owned(),
+                }
+            })?;
+        transport.trusted("discovery", host)?;
+        Ok(host.trim_end_matches('/').to_owned())
+    }
+}

@@ -1,0 +1,249 @@
+//! An identity in a cloud, and a workspace as it sees it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use azure_core::credentials::TokenCredential;
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use crate::arm::{ArmId, WorkspaceId};
+use crate::cloud::{API_VERSION, Cloud};
+use crate::error::Error;
+use crate::lro::{self, Started};
+use crate::transport::{Answer, Auth, Body, Request, Transport};
+
+/// How many pages a list is followed for.
+const MAX_PAGES: usize = 1000;
+
+/// One identity in one cloud. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    cloud: Arc<Cloud>,
+    credential: Arc<dyn TokenCredential>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Client").field("cloud", &self.cloud.name).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// An identity in a cloud.
+    pub fn new(transport: Transport, cloud: Arc<Cloud>, credential: Arc<dyn TokenCredential>) -> Self {
+        Self { transport, cloud, credential }
+    }
+
+    /// One workspace.
+    #[must_use]
+    pub fn workspace(&self, id: WorkspaceId) -> Workspace {
+        let arm_id = id.arm_id();
+        Workspace { client: self.clone(), id, arm_id }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    pub(crate) fn credential(&self) -> &dyn TokenCredential {
+        self.credential.as_ref()
+    }
+
+    /// The cloud.
+    #[must_use]
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// A token for an audience of the cloud.
+    pub(crate) async fn token(&self, audience: &str) -> Result<secrecy::SecretString, Error> {
+        crate::auth::token(self.credential(), audience).await
+    }
+
+    pub(crate) fn arm_url(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
+        let mut url = Url::parse(&format!("{}{path}", self.cloud.resource_manager)).map_err(|error| {
+            Error::Malformed { operation: path.to_owned(), message: format!("no address can be made of it: {error}") }
+        })?;
+        url.query_pairs_mut().append_pair("api-version", api_version).extend_pairs(query);
+        Ok(url)
+    }
+
+    pub(crate) async fn arm(
+        &self,
+        resource: &'static str,
+        method: Method,
+        url: Url,
+        body: Option<Value>,
+        headers: Vec<(&'static str, String)>,
+        reads: bool,
+    ) -> Result<Answer, Error> {
+        self.transport
+            .send(Request {
+                resource,
+                method,
+                url,
+                auth: Auth::Audience(self.credential(), &self.cloud.resource_manager_audience),
+                headers,
+                body: body.map_or(Body::None, Body::Json),
+                reads,
+            })
+            .await
+    }
+
+    /// GET; a 404 is `None`.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        path: &str,
+        api_version: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Error> {
+        let url = self.arm_url(path, api_version, query)?;
+        match self.arm(resource, Method::GET, url, None, Vec::new(), false).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every page of a list.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        path: &str,
+        api_version: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page<T> {
+            value: Vec<T>,
+            #[serde(default)]
+            next_link: Option<String>,
+        }
+        let mut url = self.arm_url(path, api_version, query)?;
+        let mut all = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let answer = self.arm(resource, Method::GET, url, None, Vec::new(), false).await?;
+            let page: Page<T> = answer.json()?;
+            all.extend(page.value);
+            match page.next_link.filter(|link| !link.is_empty()) {
+                Some(link) => url = self.transport.trusted(&answer.operation, &link)?,
+                None => return Ok(all),
+            }
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn write<T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        method: Method,
+        url: Url,
+        body: Option<Value>,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Started<T>, Error> {
+        let answer = self.arm(resource, method, url, body, headers, false).await?;
+        let operation = lro::started(self, &answer)?;
+        let body = if answer.body.is_empty() { None } else { answer.json().ok() };
+        Ok(Started { body, operation })
+    }
+}
+
+/// One workspace, as an identity sees it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    pub(crate) client: Client,
+    id: WorkspaceId,
+    arm_id: ArmId,
+}
+
+impl Workspace {
+    /// The identity.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The place.
+    #[must_use]
+    pub fn id(&self) -> &WorkspaceId {
+        &self.id
+    }
+
+    /// The ARM id.
+    #[must_use]
+    pub fn arm_id(&self) -> &ArmId {
+        &self.arm_id
+    }
+
+    /// The ARM id of something in it: `path` is e.g. `data/bank/versions/3`.
+    #[must_use]
+    pub fn id_of(&self, path: &str) -> String {
+        format!("{}/{path}", self.arm_id)
+    }
+
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Error> {
+        self.client.get(resource, &self.id_of(path), API_VERSION, query).await
+    }
+
+    pub(crate) async fn read_list<T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, Error> {
+        self.client.list(resource, &self.id_of(path), API_VERSION, query).await
+    }
+
+    pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(
+        &self,
+        resource: &'static str,
+        path: &str,
+        body: &B,
+        headers: Vec<(&'static str, String)>,
+    ) -> Result<Started<T>, Error> {
+        let url = self.client.arm_url(&self.id_of(path), API_VERSION, &[])?;
+        self.client.write(resource, Method::PUT, url, Some(value(body, path)?), headers).await
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        resource: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Started<Value>, Error> {
+        let url = self.client.arm_url(&self.id_of(path), API_VERSION, query)?;
+        match self.client.write(resource, Method::DELETE, url, None, Vec::new()).await {
+            Err(error) if error.is_not_found() => Ok(Started { body: None, operation: None }),
+            other => other,
+        }
+    }
+
+    /// POST; `reads` where it changes nothing.
+    pub(crate) async fn post(
+        &self,
+        resource: &'static str,
+        path: &str,
+        body: Option<Value>,
+        reads: bool,
+    ) -> Result<Answer, Error> {
+        let url = self.client.arm_url(&self.id_of(path), API_VERSION, &[])?;
+        self.client.arm(resource, Method::POST, url, body, Vec::new(), reads).await
+    }
+}
+
+pub(crate) fn value<B: Serialize>(body: &B, what: &str) -> Result<Value, Error> {
+    serde_json::to_value(body)
+        .map_err(|error| Error::Malformed { operation: what.to_owned(), message: error.to_string() })
+}

@@ -117,7 +117,10 @@ mod tests {
             [("1h30m", 5400, "PT1H30M"), ("90s", 90, "PT1M30S"), ("10m", 600, "PT10M"), ("0s", 0, "PT0S")]
         {
             let duration: Duration = text.parse().unwrap();
-            assert_eq!((duration.seconds(), duration.iso8601().as_str(), duration.to_string().as_str()), (seconds, iso, text));
+            assert_eq!(
+                (duration.seconds(), duration.iso8601().as_str(), duration.to_string().as_str()),
+                (seconds, iso, text)
+            );
         }
     }
 

@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod dataset;
 pub mod duration;
 pub mod endpoint;
+pub mod identity;
 pub mod model;
 pub mod pipeline;
 pub mod pipeline_run;
@@ -15,6 +16,8 @@ pub mod policies;
 pub mod reasons;
 pub mod references;
 pub mod resource;
+pub mod rules;
+mod schema;
 pub mod status;
 pub mod tags;
 pub mod workspace;
@@ -53,4 +56,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         AmlModel::crd(),
         AmlEndpoint::crd(),
     ]
+    .into_iter()
+    .map(schema::without_nulls)
+    .collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::error::ErrorKind;
 use azure_core::http::{ClientMethodOptions, ClientOptions, RetryOptions, Transport as AzureTransport};
 use azure_identity::{
     ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
@@ -13,6 +14,7 @@ use azure_identity::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::certificate::SignedAssertion;
 use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::transport::Transport;
@@ -44,6 +46,15 @@ pub enum CredentialSource {
         client_id: String,
         /// What supplies the token.
         assertion: Arc<dyn ClientAssertion>,
+    },
+    /// A service principal with a certificate: it signs an assertion that Entra ID checks.
+    Certificate {
+        /// The tenant.
+        tenant_id: String,
+        /// The application.
+        client_id: String,
+        /// Private key and certificate, PEM.
+        pem: SecretString,
     },
     /// The managed identity of the machine.
     ManagedIdentity {
@@ -109,6 +120,21 @@ pub fn credential(
             Some(ClientAssertionCredentialOptions { client_options: options }),
         )
         .map(|credential| credential as Arc<dyn TokenCredential>),
+        CredentialSource::Certificate { tenant_id, client_id, pem } => {
+            let endpoint = format!("{}/{tenant_id}/oauth2/v2.0/token", cloud.authority.trim_end_matches('/'));
+            let signer = SignedAssertion::new(&pem, &client_id, endpoint).map_err(|message| Error::Token {
+                code: None,
+                message,
+                transient: false,
+            })?;
+            ClientAssertionCredential::new(
+                tenant_id,
+                client_id,
+                Bridge(Arc::new(signer)),
+                Some(ClientAssertionCredentialOptions { client_options: options }),
+            )
+            .map(|credential| credential as Arc<dyn TokenCredential>)
+        }
         CredentialSource::ManagedIdentity { client_id } => {
             ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
                 user_assigned_id: client_id.map(UserAssignedId::ClientId),
@@ -117,7 +143,7 @@ pub fn credential(
             .map(|credential| credential as Arc<dyn TokenCredential>)
         }
     };
-    made.map_err(|error| Error::Token { message: error.to_string(), transient: false })
+    made.map_err(|error| Error::Token { code: None, message: error.to_string(), transient: false })
 }
 
 fn client_options(cloud: &Cloud, transport: &Transport) -> ClientOptions {
@@ -140,10 +166,15 @@ impl azure_identity::ClientAssertion for Bridge {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         match self.0.assertion().await {
             Ok(token) => Ok(token.expose_secret().to_owned()),
-            Err(message) => Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Credential, message)),
+            Err(message) => Err(azure_core::Error::new(ErrorKind::Credential, AssertionError(message))),
         }
     }
 }
+
+/// There was no assertion to exchange.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct AssertionError(String);
 
 /// A bearer token for an audience.
 ///
@@ -153,27 +184,48 @@ pub(crate) async fn token(credential: &dyn TokenCredential, audience: &str) -> R
     let scope = format!("{}/.default", audience.trim_end_matches('/'));
     match credential.get_token(&[&scope], None).await {
         Ok(token) => Ok(SecretString::from(token.token.secret().to_owned())),
-        Err(error) => {
-            let message = whole_message(&error);
-            // AADSTS90xxx are Entra's own troubles; every other code is about the identity.
-            let refused =
-                message.contains("AADSTS") && !message.contains("AADSTS90033") && !message.contains("AADSTS50196");
-            Err(Error::Token { transient: !refused && !message.contains("gave no token for ServiceAccount"), message })
-        }
+        Err(error) => Err(refused(&error)),
     }
 }
 
-fn whole_message(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !message.contains(&text) {
-            message = format!("{message}: {text}");
+/// Entra's codes that pass by themselves: its own troubles and throttling ("Microsoft Entra authentication and
+/// authorization error codes", learn.microsoft.com).
+const TRANSIENT: &[&str] = &["AADSTS90033", "AADSTS90006", "AADSTS90055", "AADSTS50196", "AADSTS50087", "AADSTS700084"];
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> Error {
+    let message = whole_message(error);
+    let code = entra_code(&message);
+    let transient = match &code {
+        Some(code) => TRANSIENT.contains(&code.as_str()),
+        None => !sources(error).any(|source| source.is::<AssertionError>()),
+    };
+    Error::Token { code, message, transient }
+}
+
+/// `AADSTS` and its digits.
+fn entra_code(message: &str) -> Option<String> {
+    let at = message.find("AADSTS")?;
+    let code: String = message.get(at..)?.chars().take_while(char::is_ascii_alphanumeric).collect();
+    (code.len() > "AADSTS".len()).then_some(code)
+}
+
+fn sources<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// The messages of an error and its sources in one line, without the advice for developers at its end.
+fn whole_message(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut message = String::new();
+    for source in sources(error) {
+        let text = source.to_string();
+        let text = text.split("To troubleshoot, visit").next().unwrap_or_default().trim();
+        if !message.contains(text) {
+            message = if message.is_empty() { text.to_owned() } else { format!("{message}: {text}") };
         }
-        source = inner.source();
     }
-    message.chars().take(1000).collect()
+    message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(1000).collect()
 }
 
 #[cfg(test)]
@@ -189,6 +241,27 @@ mod tests {
             let json = ServicePrincipalJson::parse(&SecretString::from(text)).unwrap();
             assert_eq!((json.client.as_str(), json.tenant.as_str(), json.secret.expose_secret()), ("a", "t", "p"));
         }
+    }
+
+    #[test]
+    fn entra_codes_are_read_and_told_apart() {
+        for (message, code, transient) in [
+            (
+                "ClientSecretCredential authentication failed. AADSTS7000215: Invalid client secret.",
+                Some("AADSTS7000215"),
+                false,
+            ),
+            ("AADSTS90033: A transient error has occurred.", Some("AADSTS90033"), true),
+            ("expected value at line 1 column 1", None, true),
+        ] {
+            let error = azure_core::Error::with_message(ErrorKind::Credential, message);
+            let Error::Token { code: read, transient: passes, message: text } = refused(&error) else {
+                panic!("no token error")
+            };
+            assert_eq!((read.as_deref(), passes), (code, transient), "{text}");
+        }
+        let error = azure_core::Error::new(ErrorKind::Credential, AssertionError("no ServiceAccount".into()));
+        assert!(matches!(refused(&error), Error::Token { transient: false, .. }));
     }
 
     #[test]

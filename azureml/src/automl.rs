@@ -32,8 +32,8 @@ pub fn trials(parent: &str, tags: &Map) -> Vec<Trial> {
     let (iterations, scores, algorithms) = (list("iteration"), list("score"), list("run_algorithm"));
     iterations
         .iter()
-        .filter(|iteration| !iteration.is_empty())
         .enumerate()
+        .filter(|(_, iteration)| !iteration.is_empty())
         .map(|(position, iteration)| Trial {
             run_id: format!("{parent}_{iteration}"),
             algorithm: algorithms.get(position).cloned().unwrap_or_default(),
@@ -42,11 +42,80 @@ pub fn trials(parent: &str, tags: &Map) -> Vec<Trial> {
         .collect()
 }
 
+/// Which value of a metric is the better one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Scores.
+    HigherIsBetter,
+    /// Errors and losses.
+    LowerIsBetter,
+}
+
+impl Direction {
+    /// The better of two values comes first. What is not a number comes last.
+    #[must_use]
+    pub fn compare(self, left: f64, right: f64) -> std::cmp::Ordering {
+        match (left.is_nan(), right.is_nan(), self) {
+            (false, false, Self::HigherIsBetter) => right.total_cmp(&left),
+            (false, false, Self::LowerIsBetter) => left.total_cmp(&right),
+            (left, right, _) => left.cmp(&right),
+        }
+    }
+}
+
+/// AutoML's metrics that have a direction, as MLflow spells them ("Evaluate automated machine learning experiment
+/// results", learn.microsoft.com). Each also comes with `_macro`, `_micro`, `_weighted`, `_binary` and `_classwise`.
+const HIGHER: &[&str] = &[
+    "AUC",
+    "accuracy",
+    "average_precision_score",
+    "balanced_accuracy",
+    "explained_variance",
+    "f1_score",
+    "matthews_correlation",
+    "norm_macro_recall",
+    "precision_score",
+    "r2_score",
+    "recall_score",
+    "spearman_correlation",
+    "weighted_accuracy",
+];
+const LOWER: &[&str] = &[
+    "log_loss",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "median_absolute_error",
+    "normalized_mean_absolute_error",
+    "normalized_median_absolute_error",
+    "normalized_root_mean_squared_error",
+    "normalized_root_mean_squared_log_error",
+    "root_mean_squared_error",
+    "root_mean_squared_log_error",
+];
+
+/// The direction of one of AutoML's metrics, in either spelling; `None` for others.
+#[must_use]
+pub fn direction(metric: &str) -> Option<Direction> {
+    let name = mlflow_metric(metric);
+    let base =
+        ["_macro", "_micro", "_weighted", "_binary", "_classwise"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    let is_in = |list: &[&str]| {
+        list.iter()
+            .any(|known| known.eq_ignore_ascii_case(&name) || base.is_some_and(|base| known.eq_ignore_ascii_case(base)))
+    };
+    if is_in(HIGHER) {
+        Some(Direction::HigherIsBetter)
+    } else if is_in(LOWER) {
+        Some(Direction::LowerIsBetter)
+    } else {
+        None
+    }
+}
+
 /// Whether a smaller value of a metric is the better one: AutoML's errors and losses.
 #[must_use]
 pub fn lower_is_better(metric: &str) -> bool {
-    let name = metric.to_lowercase();
-    name.contains("error") || name.contains("loss") || name == "mean_absolute_percentage_error"
+    direction(metric) == Some(Direction::LowerIsBetter)
 }
 
 /// A metric's name as MLflow spells it, from ARM's spelling or MLflow's own (`AUCWeighted` and `AUC_weighted`).
@@ -76,6 +145,7 @@ mod tests {
     fn trials_are_read_from_the_parallel_lists() {
         let tags = Map::from([
             ("iteration_000".into(), "0;1;2".into()),
+            ("fit_time_000".into(), "1;1;1".into()),
             ("score_000".into(), "0.93;NaN;0.95".into()),
             ("run_algorithm_000".into(), "LightGBM;KNN;VotingEnsemble".into()),
             ("automl_best_child_run_id".into(), "j_2".into()),

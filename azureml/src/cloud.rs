@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// The api-version of Microsoft.MachineLearningServices that is spoken.
+/// The api-version of Microsoft.MachineLearningServices that is spoken, unless a cloud's file says otherwise.
 pub const API_VERSION: &str = "2025-12-01";
 
 /// A cloud.
@@ -42,6 +42,13 @@ pub struct Cloud {
     pub ca_file: Option<PathBuf>,
     /// The hosts (`host` or `host:port`; with a leading dot: any subdomain) that addresses in Azure's answers may name.
     pub hosts: Vec<String>,
+    /// The api-version of Azure ML; sovereign clouds may lag behind the public one.
+    #[serde(default = "api_version")]
+    pub api_version: String,
+}
+
+fn api_version() -> String {
+    API_VERSION.to_owned()
 }
 
 /// The file that describes a custom cloud can't be used.
@@ -127,6 +134,7 @@ impl Cloud {
             studio: ml.to_owned(),
             ca_file: None,
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            api_version: api_version(),
         }
     }
 
@@ -136,7 +144,27 @@ impl Cloud {
     /// When the file can't be read or is not as expected.
     pub fn from_file(path: &Path) -> Result<Self, CloudError> {
         let text = std::fs::read_to_string(path).map_err(|error| CloudError::Read(path.to_owned(), error))?;
-        serde_saphyr::from_str(&text).map_err(|error| CloudError::Invalid(path.to_owned(), error.to_string()))
+        let cloud: Self =
+            serde_saphyr::from_str(&text).map_err(|error| CloudError::Invalid(path.to_owned(), error.to_string()))?;
+        match cloud.fault() {
+            Some(fault) => Err(CloudError::Invalid(path.to_owned(), fault)),
+            None => Ok(cloud),
+        }
+    }
+
+    /// What makes it unusable: tokens and keys are sent to these addresses.
+    fn fault(&self) -> Option<String> {
+        let addresses = [
+            ("resourceManager", &self.resource_manager),
+            ("authority", &self.authority),
+            ("blobEndpoint", &self.blob("account")),
+            ("applicationInsights", &self.application_insights),
+            ("logAnalytics", &self.log_analytics),
+        ];
+        let wrong = addresses
+            .iter()
+            .find(|(_, text)| !Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.has_host()));
+        wrong.map(|(field, text)| format!("{field} is {text:?}; write an https address"))
     }
 
     /// Whether an address in an answer may be followed: https, and inside this cloud.
@@ -163,6 +191,51 @@ impl Cloud {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CUSTOM: &str = "
+name: emulator
+resourceManager: https://127.0.0.1:8443
+resourceManagerAudience: https://management.azure.com
+authority: https://127.0.0.1:8443
+mlAudience: https://ml.azure.com
+storageAudience: https://storage.azure.com
+blobEndpoint: https://127.0.0.1:8443/blob/{account}
+applicationInsights: https://127.0.0.1:8443/applicationinsights
+applicationInsightsAudience: https://api.applicationinsights.io
+logAnalytics: https://127.0.0.1:8443/loganalytics
+logAnalyticsAudience: https://api.loganalytics.io
+studio: https://127.0.0.1:8443/studio
+caFile: /tmp/ca.pem
+hosts: ['127.0.0.1:8443']
+";
+
+    fn read(text: &str) -> Result<Cloud, CloudError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Cloud::from_file(file.path())
+    }
+
+    #[test]
+    fn a_custom_cloud_is_read_from_a_file() {
+        let cloud = read(CUSTOM).unwrap();
+        assert_eq!(cloud.blob("acct"), "https://127.0.0.1:8443/blob/acct");
+        assert_eq!(cloud.api_version, API_VERSION);
+        assert!(cloud.trusts(&Url::parse("https://127.0.0.1:8443/x").unwrap()));
+        assert!(!cloud.trusts(&Url::parse("https://127.0.0.1/x").unwrap()));
+        assert!(!cloud.trusts(&Url::parse("https://127.0.0.1:8444/x").unwrap()));
+    }
+
+    #[test]
+    fn a_faulty_file_is_refused_with_its_field() {
+        for (from, to, text) in [
+            ("resourceManager: https", "resourceManager: http", "resourceManager"),
+            ("authority: https://127.0.0.1:8443", "authority: nowhere", "authority"),
+            ("mlAudience:", "mlAudince:", "mlAud"),
+        ] {
+            let error = read(&CUSTOM.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
 
     #[test]
     fn only_https_inside_the_cloud_is_trusted() {

@@ -6,8 +6,9 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::error::Error;
-use crate::transport::{Answer, Auth, Body, Request, refusal};
+use crate::transport::{Auth, Body, Request};
 use crate::workspace::Client;
 
 /// How the answer of an operation's address is read.
@@ -37,13 +38,14 @@ impl Style {
 }
 
 /// An operation in flight.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// Where Azure tells how it stands.
     pub url: String,
     /// How that is read.
     pub style: Style,
     /// When Azure wants to be asked first.
+    #[serde(skip)]
     pub retry_after: Option<Duration>,
 }
 
@@ -57,7 +59,7 @@ pub enum OperationState {
     },
     /// It is done.
     Succeeded,
-    /// It failed.
+    /// It failed, or was cancelled (code `Canceled`).
     Failed {
         /// Azure's code.
         code: String,
@@ -88,6 +90,14 @@ pub(crate) fn started(client: &Client, answer: &Answer) -> Result<Option<Operati
     Ok(Some(Operation { url: url.to_string(), style, retry_after: answer.retry_after() }))
 }
 
+impl Operation {
+    /// As written down by an earlier pass.
+    #[must_use]
+    pub fn resume(url: impl Into<String>, style: &str) -> Self {
+        Self { url: url.into(), style: Style::parse(style), retry_after: None }
+    }
+}
+
 impl Client {
     /// Asks how an operation stands.
     ///
@@ -105,6 +115,7 @@ impl Client {
                 headers: Vec::new(),
                 body: Body::None,
                 reads: true,
+                priority: self.priority(),
             })
             .await?;
         let retry_after = answer.retry_after();
@@ -113,7 +124,7 @@ impl Client {
             (202, Style::Location) => Ok(OperationState::Running { retry_after }),
             (200..=299, Style::Location) => Ok(OperationState::Succeeded),
             (200..=299, Style::AsyncOperation) => read(&answer.json()?, retry_after, &answer.operation),
-            _ => Err(refusal(&answer)),
+            _ => Err(answer.refusal()),
         }
     }
 }

@@ -1,27 +1,31 @@
 //! One HTTP client for everything: TLS, time-outs, request ids, metering, the pause that a 429 asks for, and the check
 //! right before every write that this process may still write. Nothing is retried here.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azure_core::credentials::TokenCredential;
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use crate::answer::{Answer, describe};
 use crate::auth;
+use crate::budget::{Budgets, Kind, Limits, Priority};
 use crate::cloud::Cloud;
 use crate::error::Error;
 
 /// The largest answer that is read; Azure's own pages stay far below.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
+/// How long a request waits for its turn before the caller is told to come back.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+/// The least bytes a second that an upload has to make: its time-out grows by this.
+const SLOWEST_UPLOAD: u64 = 256 * 1024;
 
 /// Told of every call.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -63,7 +67,8 @@ pub struct Transport {
     cloud: Arc<Cloud>,
     observer: Option<Arc<dyn Observer>>,
     may_write: WriteGuard,
-    pauses: Arc<Mutex<HashMap<(String, bool), Instant>>>,
+    budgets: Arc<Budgets>,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Transport {
@@ -82,6 +87,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Body,
     /// POST that only reads (keys, queries).
     pub(crate) reads: bool,
+    /// Who waits for it.
+    pub(crate) priority: Priority,
 }
 
 /// How a request proves who sends it.
@@ -102,30 +109,22 @@ pub(crate) enum Body {
     Stream(reqwest::Body, u64),
 }
 
-/// A whole answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) operation: String,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    /// The body as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed {
-            operation: self.operation.clone(),
-            message: format!("{error} (status {}, {} bytes)", self.status.as_u16(), self.body.len()),
-        })
+impl Request<'_> {
+    fn kind(&self) -> Kind {
+        match self.method {
+            Method::GET | Method::HEAD => Kind::Read,
+            _ if self.reads => Kind::Read,
+            Method::DELETE => Kind::Delete,
+            _ => Kind::Write,
+        }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs)
+    /// Whose budget it is of: a subscription's, or another service's.
+    fn subject(&self) -> (String, bool) {
+        match subscription(&self.url) {
+            Some(id) => (id, true),
+            None => (format!("{} {}", self.url.authority(), self.resource), false),
+        }
     }
 }
 
@@ -147,7 +146,14 @@ impl Transport {
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
             builder = builder.tls_certs_merge(certificates);
         }
-        Ok(Self { http: builder.build()?, cloud, observer: None, may_write: Arc::new(|| true), pauses: Arc::default() })
+        Ok(Self {
+            http: builder.build()?,
+            cloud,
+            observer: None,
+            may_write: Arc::new(|| true),
+            budgets: Arc::default(),
+            timeout,
+        })
     }
 
     /// With somebody who is told of every call.
@@ -161,6 +167,13 @@ impl Transport {
     #[must_use]
     pub fn guarded_by(mut self, may_write: WriteGuard) -> Self {
         self.may_write = may_write;
+        self
+    }
+
+    /// With other sizes of the subscription's buckets.
+    #[must_use]
+    pub fn limited_to(mut self, limits: Limits) -> Self {
+        self.budgets = Arc::new(Budgets::new(limits));
         self
     }
 
@@ -187,28 +200,52 @@ impl Transport {
     /// Sends, and returns whatever answer comes.
     pub(crate) async fn exchange(&self, request: Request<'_>) -> Result<Answer, Error> {
         let operation = describe(&request.method, &request.url);
-        let writes = request.method != Method::GET && request.method != Method::HEAD && !request.reads;
-        let subject = subscription(&request.url);
-        if let Some(left) = self.pause_left(&subject, writes) {
-            return Err(Error::Answer {
-                operation,
-                status: 429,
-                code: "TooManyRequests".to_owned(),
-                message: "Azure asked for a pause, which is not over; the request was not sent".to_owned(),
-                request_id: None,
-                retry_after: Some(left),
-            });
+        let kind = request.kind();
+        let (subject, metered) = request.subject();
+        self.wait_for_turn(&subject, kind, if metered { request.priority } else { Priority::Person }, &operation)
+            .await?;
+        let (resource, verb) = (request.resource, request.method.clone());
+        let builder = self.build(request, &operation).await?;
+        if kind != Kind::Read && !(self.may_write)() {
+            return Err(Error::NotLeader { operation });
         }
+        let started = Instant::now();
+        let result = self.receive(builder, &operation).await;
+        self.tell(resource, verb.as_str(), &result, started.elapsed());
+        let answer = result?;
+        let now = Instant::now();
+        if answer.status.as_u16() == 429 {
+            self.budgets.refused(&subject, kind, answer.retry_after(), now);
+        } else {
+            self.budgets.answered(&subject, kind, answer.remaining(), now);
+        }
+        Ok(answer)
+    }
+
+    async fn wait_for_turn(&self, subject: &str, kind: Kind, priority: Priority, operation: &str) -> Result<(), Error> {
+        let began = Instant::now();
+        loop {
+            let Err(after) = self.budgets.take(subject, kind, priority, Instant::now()) else { return Ok(()) };
+            if began.elapsed() + after > MAX_WAIT {
+                return Err(Error::Budget { operation: operation.to_owned(), after });
+            }
+            tokio::time::sleep(after).await;
+        }
+    }
+
+    async fn build(&self, request: Request<'_>, operation: &str) -> Result<reqwest::RequestBuilder, Error> {
+        let sends = !matches!(request.method, Method::GET | Method::HEAD);
         let mut builder = self
             .http
-            .request(request.method.clone(), request.url)
-            .header("x-ms-client-request-id", Uuid::new_v4().to_string());
+            .request(request.method, request.url)
+            .header("x-ms-client-request-id", Uuid::new_v4().to_string())
+            .header("accept", "application/json");
         match &request.auth {
             Auth::Audience(credential, audience) => {
                 let token = auth::token(*credential, audience).await?;
-                builder = builder.header("authorization", bearer(&token, &operation)?);
+                builder = builder.header("authorization", bearer(&token, operation)?);
             }
-            Auth::Bearer(token) => builder = builder.header("authorization", bearer(token, &operation)?),
+            Auth::Bearer(token) => builder = builder.header("authorization", bearer(token, operation)?),
             Auth::None => {}
         }
         for (name, value) in &request.headers {
@@ -217,39 +254,32 @@ impl Transport {
                 builder = builder.header(name, value);
             }
         }
-        builder = match request.body {
-            Body::None if writes || request.reads => builder.header("content-length", "0"),
+        Ok(match request.body {
+            Body::None if sends => builder.header("content-length", "0"),
             Body::None => builder,
             Body::Json(value) => builder.json(&value),
-            Body::Bytes(bytes) => builder.body(bytes),
-            Body::Stream(stream, length) => builder.header("content-length", length).body(stream),
-        };
-        if writes && !(self.may_write)() {
-            return Err(Error::NotLeader { operation });
-        }
-        let started = Instant::now();
-        let result = self.receive(builder, &operation).await;
-        let code = result.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status.as_u16().to_string());
-        if let Some(observer) = &self.observer {
-            let call =
-                Call { resource: request.resource, verb: request.method.as_str(), code, duration: started.elapsed() };
-            observer.called(&call);
-        }
-        let answer = result?;
-        if answer.status == StatusCode::TOO_MANY_REQUESTS
-            && let Some(after) = answer.retry_after()
-            && let Ok(mut pauses) = self.pauses.lock()
-        {
-            // Asking again early renews the wait (ARM's throttling documentation).
-            pauses.insert((subject, writes), Instant::now() + after);
-        }
-        Ok(answer)
+            Body::Bytes(bytes) => builder.timeout(self.upload_time(bytes.len() as u64)).body(bytes),
+            Body::Stream(stream, length) => {
+                builder.timeout(self.upload_time(length)).header("content-length", length).body(stream)
+            }
+        })
     }
 
-    /// Sends, and makes every status of 400 and above an error.
+    fn upload_time(&self, length: u64) -> Duration {
+        self.timeout + Duration::from_secs(length / SLOWEST_UPLOAD)
+    }
+
+    fn tell(&self, resource: &'static str, verb: &str, result: &Result<Answer, Error>, duration: Duration) {
+        if let Some(observer) = &self.observer {
+            let code = result.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status.as_u16().to_string());
+            observer.called(&Call { resource, verb, code, duration });
+        }
+    }
+
+    /// Sends, and makes every status but 2xx an error.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
         let answer = self.exchange(request).await?;
-        if answer.status.as_u16() < 300 { Ok(answer) } else { Err(refusal(&answer)) }
+        if answer.status.is_success() { Ok(answer) } else { Err(answer.refusal()) }
     }
 
     async fn receive(&self, builder: reqwest::RequestBuilder, operation: &str) -> Result<Answer, Error> {
@@ -269,15 +299,11 @@ impl Transport {
         }
         Ok(Answer { operation: operation.to_owned(), status, headers, body: body.into() })
     }
-
-    fn pause_left(&self, subject: &str, writes: bool) -> Option<Duration> {
-        let pauses = self.pauses.lock().ok()?;
-        pauses.get(&(subject.to_owned(), writes))?.checked_duration_since(Instant::now())
-    }
 }
 
 fn bearer(token: &SecretString, operation: &str) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| Error::Token {
+        code: None,
         message: format!("the token for {operation} has characters that no header may have"),
         transient: false,
     })?;
@@ -285,42 +311,11 @@ fn bearer(token: &SecretString, operation: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// Azure's error body, in any of its forms.
-pub(crate) fn refusal(answer: &Answer) -> Error {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
-    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
-    let code = text("code").or_else(|| answer.header("x-ms-error-code").map(str::to_owned)).unwrap_or_default();
-    let message = text("message").unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(&answer.body);
-        text.chars().filter(|character| !character.is_control()).take(200).collect()
-    });
-    Error::Answer {
-        operation: answer.operation.clone(),
-        status: answer.status.as_u16(),
-        code,
-        message: message.trim_end_matches('.').chars().take(1000).collect(),
-        request_id: answer.header("x-ms-request-id").map(str::to_owned),
-        retry_after: answer.retry_after(),
-    }
-}
-
-/// The method and the telling end of the path; never the query, which may hold a signature.
-fn describe(method: &Method, url: &Url) -> String {
-    let path = url.path();
-    let tail = ["/workspaces/", "/providers/"].iter().find_map(|marker| {
-        let lower = path.to_lowercase();
-        lower.rfind(marker).map(|at| path[at + marker.len()..].to_owned())
-    });
-    format!("{method} {}", tail.unwrap_or_else(|| path.to_owned()))
-}
-
-fn subscription(url: &Url) -> String {
-    let mut segments = url.path().split('/').skip(1);
-    match (segments.next(), segments.next()) {
-        (Some(first), Some(id)) if first.eq_ignore_ascii_case("subscriptions") => id.to_lowercase(),
-        _ => url.host_str().unwrap_or_default().to_owned(),
-    }
+/// The subscription that an ARM address lies in.
+fn subscription(url: &Url) -> Option<String> {
+    let mut segments = url.path_segments()?;
+    let first = segments.next()?;
+    first.eq_ignore_ascii_case("subscriptions").then(|| segments.next().map(str::to_lowercase))?
 }
 
 fn cause(error: &reqwest::Error) -> String {

@@ -10,11 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use crate::answer::Answer;
 use crate::arm::{ArmId, WorkspaceId};
-use crate::cloud::{API_VERSION, Cloud};
+use crate::budget::Priority;
+use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::lro::{self, Started};
-use crate::transport::{Answer, Auth, Body, Request, Transport};
+use crate::transport::{Auth, Body, Request, Transport};
 
 /// How many pages a list is followed for.
 const MAX_PAGES: usize = 1000;
@@ -25,6 +27,7 @@ pub struct Client {
     transport: Transport,
     cloud: Arc<Cloud>,
     credential: Arc<dyn TokenCredential>,
+    priority: Priority,
 }
 
 impl fmt::Debug for Client {
@@ -36,7 +39,22 @@ impl fmt::Debug for Client {
 impl Client {
     /// An identity in a cloud.
     pub fn new(transport: Transport, cloud: Arc<Cloud>, credential: Arc<dyn TokenCredential>) -> Self {
-        Self { transport, cloud, credential }
+        Self { transport, cloud, credential, priority: Priority::default() }
+    }
+
+    /// The same identity, whose requests wait their turn by this priority.
+    #[must_use]
+    pub fn at(&self, priority: Priority) -> Self {
+        Self { priority, ..self.clone() }
+    }
+
+    pub(crate) fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// The api-version of Azure ML that is spoken.
+    pub(crate) fn api_version(&self) -> &str {
+        &self.cloud.api_version
     }
 
     /// One workspace.
@@ -91,11 +109,12 @@ impl Client {
                 headers,
                 body: body.map_or(Body::None, Body::Json),
                 reads,
+                priority: self.priority,
             })
             .await
     }
 
-    /// GET; a 404 is `None`.
+    /// GET; a 404 with Azure's own error in it is `None`. A 404 without (a proxy's page) says nothing about the object.
     pub(crate) async fn get<T: DeserializeOwned>(
         &self,
         resource: &'static str,
@@ -106,8 +125,7 @@ impl Client {
         let url = self.arm_url(path, api_version, query)?;
         match self.arm(resource, Method::GET, url, None, Vec::new(), false).await {
             Ok(answer) => answer.json().map(Some),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => absent(error),
         }
     }
 
@@ -137,7 +155,10 @@ impl Client {
                 None => return Ok(all),
             }
         }
-        Ok(all)
+        Err(Error::Malformed {
+            operation: format!("GET {path}"),
+            message: format!("the list has more than {MAX_PAGES} pages"),
+        })
     }
 
     pub(crate) async fn write<T: DeserializeOwned>(
@@ -150,7 +171,12 @@ impl Client {
     ) -> Result<Started<T>, Error> {
         let answer = self.arm(resource, method, url, body, headers, false).await?;
         let operation = lro::started(self, &answer)?;
-        let body = if answer.body.is_empty() { None } else { answer.json().ok() };
+        let body = match (answer.body.is_empty(), &operation) {
+            (true, _) => None,
+            // What started is what matters; the object is read again when it has ended.
+            (false, Some(_)) => answer.json().ok(),
+            (false, None) => Some(answer.json()?),
+        };
         Ok(Started { body, operation })
     }
 }
@@ -176,6 +202,12 @@ impl Workspace {
         &self.id
     }
 
+    /// The same workspace, where requests wait their turn by this priority.
+    #[must_use]
+    pub fn at(&self, priority: Priority) -> Self {
+        Self { client: self.client.at(priority), ..self.clone() }
+    }
+
     /// The ARM id.
     #[must_use]
     pub fn arm_id(&self) -> &ArmId {
@@ -194,7 +226,7 @@ impl Workspace {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Option<T>, Error> {
-        self.client.get(resource, &self.id_of(path), API_VERSION, query).await
+        self.client.get(resource, &self.id_of(path), self.client.api_version(), query).await
     }
 
     pub(crate) async fn read_list<T: DeserializeOwned>(
@@ -203,7 +235,7 @@ impl Workspace {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, Error> {
-        self.client.list(resource, &self.id_of(path), API_VERSION, query).await
+        self.client.list(resource, &self.id_of(path), self.client.api_version(), query).await
     }
 
     pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(
@@ -213,7 +245,7 @@ impl Workspace {
         body: &B,
         headers: Vec<(&'static str, String)>,
     ) -> Result<Started<T>, Error> {
-        let url = self.client.arm_url(&self.id_of(path), API_VERSION, &[])?;
+        let url = self.client.arm_url(&self.id_of(path), self.client.api_version(), &[])?;
         self.client.write(resource, Method::PUT, url, Some(value(body, path)?), headers).await
     }
 
@@ -223,7 +255,7 @@ impl Workspace {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Started<Value>, Error> {
-        let url = self.client.arm_url(&self.id_of(path), API_VERSION, query)?;
+        let url = self.client.arm_url(&self.id_of(path), self.client.api_version(), query)?;
         match self.client.write(resource, Method::DELETE, url, None, Vec::new()).await {
             Err(error) if error.is_not_found() => Ok(Started { body: None, operation: None }),
             other => other,
@@ -238,8 +270,22 @@ impl Workspace {
         body: Option<Value>,
         reads: bool,
     ) -> Result<Answer, Error> {
-        let url = self.client.arm_url(&self.id_of(path), API_VERSION, &[])?;
+        let url = self.client.arm_url(&self.id_of(path), self.client.api_version(), &[])?;
         self.client.arm(resource, Method::POST, url, body, Vec::new(), reads).await
+    }
+}
+
+/// `None` where Azure itself says that it is not there.
+pub(crate) fn absent<T>(error: Error) -> Result<Option<T>, Error> {
+    match error {
+        Error::Answer { status, code, operation, message, .. } if code.is_empty() && status == 404 => {
+            Err(Error::Malformed {
+                operation,
+                message: format!("404 without Azure's error in it, perhaps from a proxy: {message}"),
+            })
+        }
+        error if error.is_not_found() => Ok(None),
+        error => Err(error),
     }
 }
 

@@ -6,8 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::datastores::Datastore;
+use crate::answer::Answer;
 use crate::error::Error;
-use crate::transport::{Answer, Auth, Body, Request};
+use crate::transport::{Auth, Body, Request};
 use crate::workspace::Workspace;
 
 /// A container that can be written.
@@ -90,6 +91,17 @@ impl Container {
         let transport = self.workspace.client().transport();
         let mut headers = headers;
         headers.push(("x-ms-version", "2023-11-03".to_owned()));
-        transport.send(Request { resource: "blobs", method, url, auth: Auth::None, headers, body, reads: false }).await
+        transport
+            .send(Request {
+                resource: "blobs",
+                method,
+                url,
+                auth: Auth::None,
+                headers,
+                body,
+                reads: false,
+                priority: self.workspace.client().priority(),
+            })
+            .await
     }
 }

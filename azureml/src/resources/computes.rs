@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Extra, Map, nullable};
-use crate::cloud::API_VERSION;
 use crate::error::Error;
 use crate::lro::Started;
 use crate::workspace::Workspace;
@@ -110,7 +109,7 @@ impl Workspace {
     /// # Errors
     /// Azure's answer.
     pub async fn scale_compute(&self, name: &str, scale: &ScaleSettings) -> Result<Started<Compute>, Error> {
-        let url = self.client.arm_url(&self.id_of(&format!("computes/{name}")), API_VERSION, &[])?;
+        let url = self.client.arm_url(&self.id_of(&format!("computes/{name}")), self.client.api_version(), &[])?;
         let body = json!({"properties": {"properties": {"scaleSettings": scale}}});
         self.client.write("computes", Method::PATCH, url, Some(body), Vec::new()).await
     }

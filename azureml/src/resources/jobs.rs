@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Extra, Map, nullable};
-use crate::cloud::API_VERSION;
 use crate::error::Error;
 use crate::workspace::{Workspace, value};
 
@@ -98,7 +97,7 @@ impl Workspace {
         let audience = self.client.cloud().ml_audience.clone();
         let token = self.client.token(&audience).await?;
         let headers = vec![("x-azureml-token", token.expose_secret().to_owned())];
-        let url = self.client.arm_url(&self.id_of(&format!("jobs/{name}")), API_VERSION, &[])?;
+        let url = self.client.arm_url(&self.id_of(&format!("jobs/{name}")), self.client.api_version(), &[])?;
         let body = value(job, name)?;
         Ok(self.client.write("jobs", Method::PUT, url, Some(body), headers).await?.body)
     }

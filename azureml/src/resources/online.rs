@@ -244,7 +244,7 @@ impl Workspace {
         capacity: i32,
     ) -> Result<Started<OnlineDeployment>, Error> {
         let path = self.id_of(&format!("onlineEndpoints/{endpoint}/deployments/{name}"));
-        let url = self.client.arm_url(&path, crate::cloud::API_VERSION, &[])?;
+        let url = self.client.arm_url(&path, self.client.api_version(), &[])?;
         let body = json!({"sku": {"name": "Default", "capacity": capacity}});
         self.client.write("deployments", reqwest::Method::PATCH, url, Some(body), Vec::new()).await
     }

@@ -9,8 +9,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Map, nullable};
+use crate::answer::Answer;
 use crate::error::Error;
-use crate::transport::{Answer, Auth, Body, Request};
+use crate::transport::{Auth, Body, Request};
 use crate::workspace::Workspace;
 
 /// A run, as run history tells it.
@@ -148,6 +149,7 @@ impl History {
                 headers: Vec::new(),
                 body: Body::None,
                 reads: true,
+                priority: client.priority(),
             })
             .await
     }

@@ -4,8 +4,9 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::error::Error;
-use crate::transport::{Answer, Auth, Body, Request};
+use crate::transport::{Auth, Body, Request};
 use crate::workspace::Client;
 
 /// An answer of a scoring request, whatever its status.
@@ -46,7 +47,7 @@ impl Client {
     pub async fn swagger(&self, uri: &str, key: &SecretString) -> Result<String, Error> {
         let answer = self.endpoint_call(Method::GET, uri, key, None, Body::None).await?;
         if !answer.status.is_success() {
-            return Err(crate::transport::refusal(&answer));
+            return Err(answer.refusal());
         }
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
@@ -62,7 +63,16 @@ impl Client {
         let url = self.transport().trusted("scoring", uri)?;
         let headers = deployment.map(|name| ("azureml-model-deployment", name.to_owned())).into_iter().collect();
         self.transport()
-            .exchange(Request { resource: "score", method, url, auth: Auth::Bearer(key), headers, body, reads: true })
+            .exchange(Request {
+                resource: "score",
+                method,
+                url,
+                auth: Auth::Bearer(key),
+                headers,
+                body,
+                reads: true,
+                priority: self.priority(),
+            })
             .await
     }
 }

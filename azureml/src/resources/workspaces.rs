@@ -54,7 +54,7 @@ impl Workspace {
     /// # Errors
     /// Azure's answer.
     pub async fn get(&self) -> Result<Option<WorkspaceResource>, Error> {
-        self.client.get("workspaces", self.arm_id().as_str(), crate::cloud::API_VERSION, &[]).await
+        self.client.get("workspaces", self.arm_id().as_str(), self.client.api_version(), &[]).await
     }
 
     /// The base address of the region's run history and MLflow, from the discovery document.
@@ -72,6 +72,7 @@ impl Workspace {
             headers: Vec::new(),
             body: Body::None,
             reads: true,
+            priority: self.client.priority(),
         };
         let answer = transport.send(request).await?;
         let document: Value = answer.json()?;

@@ -1,0 +1,264 @@
+//! The request budget: Azure Resource Manager's own token buckets, kept on this side of the wire too, so that Azure
+//! never has to say 429, and so that what a person waits for goes before what only keeps watch.
+//!
+//! Sizes: "Understand how Azure Resource Manager throttles requests" (learn.microsoft.com): a bucket a subscription
+//! and principal for reads (250, 25 a second), writes and deletes (200, 10 a second each).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Who waits for a request. The first goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Somebody changed something and looks on.
+    #[default]
+    Person,
+    /// Traffic goes back to the last good revision.
+    RollBack,
+    /// An operation or a job is under way.
+    Poll,
+    /// Nothing is expected to have changed.
+    Drift,
+}
+
+impl Priority {
+    /// The share of a bucket that is left for those who go before.
+    fn reserve(self) -> f64 {
+        match self {
+            Self::Person | Self::RollBack => 0.0,
+            Self::Poll => 0.2,
+            Self::Drift => 0.5,
+        }
+    }
+}
+
+/// What a request does; Azure counts each apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// GET, HEAD and the POSTs that change nothing.
+    Read,
+    /// PUT, PATCH, POST.
+    Write,
+    /// DELETE.
+    Delete,
+}
+
+/// A bucket's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// How many requests it holds.
+    pub size: f64,
+    /// How many come back in a second.
+    pub refill_per_second: f64,
+}
+
+/// The sizes of the three buckets of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// For reads.
+    pub reads: Limit,
+    /// For writes.
+    pub writes: Limit,
+    /// For deletes.
+    pub deletes: Limit,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let changes = Limit { size: 200.0, refill_per_second: 10.0 };
+        Self { reads: Limit { size: 250.0, refill_per_second: 25.0 }, writes: changes, deletes: changes }
+    }
+}
+
+impl Limits {
+    fn of(&self, kind: Kind) -> Limit {
+        match kind {
+            Kind::Read => self.reads,
+            Kind::Write => self.writes,
+            Kind::Delete => self.deletes,
+        }
+    }
+}
+
+/// Whom a bucket belongs to: a subscription's id in lower case, or another service's host and resource.
+pub type Subject = String;
+
+/// All buckets of a process.
+pub struct Budgets {
+    limits: Limits,
+    buckets: Mutex<HashMap<(Subject, Kind), Bucket>>,
+}
+
+impl fmt::Debug for Budgets {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Budgets").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Budgets {
+    /// Full buckets.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, buckets: Mutex::default() }
+    }
+
+    /// Takes one request, or says how long to wait for it.
+    ///
+    /// # Errors
+    /// The time until it is worth asking again.
+    pub fn take(&self, subject: &str, kind: Kind, priority: Priority, now: Instant) -> Result<(), Duration> {
+        self.with(subject, kind, now, |bucket| bucket.take(priority, now))
+    }
+
+    /// Azure answered 429: nobody asks before that is over, for asking early renews the wait.
+    pub fn refused(&self, subject: &str, kind: Kind, retry_after: Option<Duration>, now: Instant) {
+        self.with(subject, kind, now, |bucket| bucket.refused(retry_after, now));
+    }
+
+    /// Azure answered; `remaining` is what it said is left (`x-ms-ratelimit-remaining-subscription-*`).
+    pub fn answered(&self, subject: &str, kind: Kind, remaining: Option<u32>, now: Instant) {
+        self.with(subject, kind, now, |bucket| bucket.answered(remaining));
+    }
+
+    fn with<T>(&self, subject: &str, kind: Kind, now: Instant, act: impl FnOnce(&mut Bucket) -> T) -> T {
+        // A bucket is whole at every moment: a panic elsewhere does not spoil it.
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.limits.of(kind);
+        act(buckets.entry((subject.to_owned(), kind)).or_insert_with(|| Bucket::full(limit, now)))
+    }
+}
+
+/// One token bucket.
+#[derive(Debug)]
+struct Bucket {
+    limit: Limit,
+    left: f64,
+    counted: Instant,
+    closed_until: Option<Instant>,
+    /// Refusals in a row that named no time.
+    refusals: u32,
+}
+
+impl Bucket {
+    fn full(limit: Limit, now: Instant) -> Self {
+        Self { limit, left: limit.size, counted: now, closed_until: None, refusals: 0 }
+    }
+
+    fn take(&mut self, priority: Priority, now: Instant) -> Result<(), Duration> {
+        if let Some(wait) =
+            self.closed_until.and_then(|until| until.checked_duration_since(now)).filter(|wait| !wait.is_zero())
+        {
+            return Err(wait);
+        }
+        let passed = now.saturating_duration_since(self.counted).as_secs_f64();
+        self.left = (self.left + passed * self.limit.refill_per_second).min(self.limit.size);
+        self.counted = now;
+        let missing = self.limit.size * priority.reserve() + 1.0 - self.left;
+        if missing > 0.0 {
+            return Err(Duration::from_secs_f64((missing / self.limit.refill_per_second).clamp(0.001, 3600.0)));
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+
+    fn refused(&mut self, retry_after: Option<Duration>, now: Instant) {
+        let wait = retry_after.unwrap_or_else(|| {
+            self.refusals = (self.refusals + 1).min(6);
+            Duration::from_secs(1 << self.refusals)
+        });
+        let until = now + wait;
+        self.closed_until = Some(self.closed_until.map_or(until, |earlier| earlier.max(until)));
+        self.left = 0.0;
+        self.counted = until;
+    }
+
+    fn answered(&mut self, remaining: Option<u32>) {
+        self.refusals = 0;
+        if let Some(remaining) = remaining {
+            self.left = self.left.min(f64::from(remaining));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn drain(budgets: &Budgets, priority: Priority, now: Instant) -> usize {
+        (0..1000).take_while(|_| budgets.take("s", Kind::Write, priority, now).is_ok()).count()
+    }
+
+    #[test]
+    fn drift_and_polling_leave_room_for_a_person() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        assert_eq!(drain(&budgets, Priority::Drift, now), 100);
+        assert_eq!(drain(&budgets, Priority::Poll, now), 60);
+        assert_eq!(drain(&budgets, Priority::Person, now), 40);
+        assert!(budgets.take("s", Kind::Write, Priority::RollBack, now).is_err());
+        assert!(budgets.take("s", Kind::Read, Priority::Drift, now).is_ok(), "reads are counted apart");
+        assert!(budgets.take("t", Kind::Write, Priority::Drift, now).is_ok(), "subscriptions are counted apart");
+    }
+
+    #[test]
+    fn throughput_stays_at_the_documented_refill() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        drain(&budgets, Priority::Person, now);
+        assert_eq!(drain(&budgets, Priority::Person, now + 10 * SECOND), 100);
+    }
+
+    #[test]
+    fn the_time_to_wait_is_the_time_after_which_it_succeeds() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        for priority in [Priority::Drift, Priority::Poll, Priority::Person] {
+            drain(&budgets, priority, now);
+            let wait = budgets.take("s", Kind::Write, priority, now).unwrap_err();
+            assert!(
+                budgets.take("s", Kind::Write, priority, now + wait + Duration::from_millis(1)).is_ok(),
+                "{priority:?}"
+            );
+            drain(&budgets, Priority::Person, now + wait + Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_refusal_closes_the_bucket_for_as_long_as_azure_says() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        budgets.refused("s", Kind::Write, Some(17 * SECOND), now);
+        assert_eq!(budgets.take("s", Kind::Write, Priority::Person, now + SECOND), Err(16 * SECOND));
+        assert!(budgets.take("s", Kind::Write, Priority::Person, now + 18 * SECOND).is_ok());
+    }
+
+    #[test]
+    fn refusals_without_a_time_double_up_to_a_minute() {
+        let (budgets, mut now) = (Budgets::default(), Instant::now());
+        let waits: Vec<u64> = (0..8)
+            .map(|_| {
+                budgets.refused("s", Kind::Read, None, now);
+                let wait = budgets.take("s", Kind::Read, Priority::Person, now).unwrap_err();
+                now += wait;
+                wait.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64, 64]);
+        budgets.answered("s", Kind::Read, None, now);
+        budgets.refused("s", Kind::Read, None, now);
+        assert_eq!(budgets.take("s", Kind::Read, Priority::Person, now), Err(2 * SECOND));
+    }
+
+    #[test]
+    fn what_azure_says_is_left_counts() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        budgets.answered("s", Kind::Write, Some(3), now);
+        assert_eq!(drain(&budgets, Priority::Person, now), 3);
+    }
+}

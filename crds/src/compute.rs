@@ -148,11 +148,11 @@ pub struct AmlComputeStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Nodes {
-    /// Waiting for work.
+    /// Waiting for a job.
     pub idle: i32,
-    /// At work.
+    /// At work on a job.
     pub running: i32,
-    /// Starting.
+    /// Starting up.
     pub preparing: i32,
 }
 

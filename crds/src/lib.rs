@@ -57,6 +57,6 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         AmlEndpoint::crd(),
     ]
     .into_iter()
-    .map(schema::without_nulls)
+    .map(schema::for_api_server)
     .collect()
 }

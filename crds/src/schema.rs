@@ -1,7 +1,7 @@
 //! What the derived schemas need before an API server takes them as people would want them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use schemars::Schema;
 
@@ -11,33 +11,39 @@ pub fn described_by_field(schema: &mut Schema) {
     schema.remove("description");
 }
 
-/// Takes `nullable` out, so that `field: null` means absent: the API server prunes a null of a field that is not
-/// nullable, whereas CEL's `has` is true for a null that stays.
+/// Readies a derived definition for an API server.
+///
+/// - `nullable` goes, so that `field: null` means absent: the API server prunes a null of a field that is not nullable,
+///   whereas CEL's `has` is true for a null that stays.
+/// - `default` goes, which the derive takes from the status types: nothing is filled in that nobody wrote.
+/// - Line ends inside a paragraph of a description go: they are the source's, and `kubectl explain` breaks lines itself.
 #[must_use]
-pub fn without_nulls(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+pub fn for_api_server(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
-            prune(schema);
+            tidy(schema);
         }
     }
     definition
 }
 
-fn prune(schema: &mut JSONSchemaProps) {
+fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    schema.default = None;
+    if let Some(description) = &mut schema.description {
+        *description =
+            description.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+    }
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
-        prune(property);
+        tidy(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        prune(items);
+        tidy(items);
     }
-    if let Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrBool::Schema(
-        values,
-    )) = &mut schema.additional_properties
-    {
-        prune(values);
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
     }
 }

@@ -128,7 +128,7 @@ pub struct AnalysisResult {
     /// Breaches in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaches: Option<i32>,
-    /// When.
+    /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
@@ -178,7 +178,7 @@ pub struct PastRevision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub reason: Option<String>,
-    /// When.
+    /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }

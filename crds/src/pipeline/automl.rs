@@ -203,7 +203,7 @@ pub struct Featurization {
     pub blocked_transformers: Vec<String>,
     /// What columns hold, by name, where AutoML would guess otherwise: Categorical, Numeric, DateTime, Text or Ignore.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 200), inner(length(max = 32)))]
+    #[schemars(extend("maxProperties" = 200, "additionalProperties" = {"type": "string", "enum": ["Categorical", "Numeric", "DateTime", "Text", "Ignore"]}))]
     pub column_types: BTreeMap<String, String>,
 }
 

@@ -139,7 +139,7 @@ pub struct WorkspaceTemplate {
     pub public_network_access: Option<PublicNetworkAccess>,
     /// Tags of the workspace in Azure, beside those that mark it as ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 40), inner(length(max = 256)))]
+    #[schemars(extend("maxProperties" = 40, "additionalProperties" = {"type": "string", "maxLength": 256}))]
     pub tags: BTreeMap<String, String>,
 }
 

@@ -23,6 +23,9 @@ pub struct Compute {
     pub tags: Map,
     /// Its properties.
     pub properties: ComputeProperties,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// What all computes have.
@@ -94,6 +97,14 @@ impl Workspace {
     /// Azure's answer.
     pub async fn compute(&self, name: &str) -> Result<Option<Compute>, Error> {
         self.read("computes", &format!("computes/{name}"), &[]).await
+    }
+
+    /// All computes.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn computes(&self) -> Result<Vec<Compute>, Error> {
+        self.read_list("computes", "computes", &[]).await
     }
 
     /// Makes or replaces a compute.

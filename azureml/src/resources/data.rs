@@ -90,6 +90,22 @@ impl Workspace {
         self.read("data", &format!("data/{name}"), &[]).await
     }
 
+    /// All containers, archived ones too.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn data_containers(&self) -> Result<Vec<AssetContainer>, Error> {
+        self.read_list("data", "data", &[("listViewType", "All")]).await
+    }
+
+    /// Deletes a version.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn delete_data_version(&self, name: &str, version: &str) -> Result<(), Error> {
+        self.delete("data", &format!("data/{name}/versions/{version}"), &[]).await.map(drop)
+    }
+
     /// Makes or changes a data asset's container.
     ///
     /// # Errors

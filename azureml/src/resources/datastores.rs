@@ -36,6 +36,8 @@ pub struct DatastoreProperties {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Secrets {
+    #[serde(default)]
+    secrets_type: String,
     #[serde(default, deserialize_with = "crate::secrets::optional")]
     sas_token: Option<SecretString>,
 }
@@ -61,17 +63,20 @@ impl Workspace {
         self.read("datastores", &format!("datastores/{name}"), &[]).await
     }
 
-    /// A signature for an hour.
+    /// A shared access signature for an hour; `None` where access is by identity.
     ///
     /// # Errors
-    /// Azure's answer, or that the datastore gives none (identity-based access).
-    pub async fn datastore_signature(&self, name: &str) -> Result<SecretString, Error> {
+    /// Azure's answer, or that the datastore gives only its account's key.
+    pub async fn datastore_signature(&self, name: &str) -> Result<Option<SecretString>, Error> {
         let body = json!({"expirableSecret": true, "expireAfterHours": 1});
         let answer = self.post("datastores", &format!("datastores/{name}/listSecrets"), Some(body), true).await?;
         let secrets: Secrets = answer.json()?;
-        secrets.sas_token.ok_or_else(|| Error::Malformed {
-            operation: answer.operation,
-            message: format!("datastore {name:?} gives no shared access signature"),
-        })
+        match secrets.secrets_type.as_str() {
+            "AccountKey" => Err(Error::Malformed {
+                operation: answer.operation,
+                message: format!("datastore {name:?} gives its account's key and no shared access signature"),
+            }),
+            _ => Ok(secrets.sas_token),
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Extra, Map, nullable};
 use crate::error::Error;
+use crate::lro::Started;
 use crate::workspace::{Workspace, value};
 
 /// A job.
@@ -102,12 +103,30 @@ impl Workspace {
         Ok(self.client.write("jobs", Method::PUT, url, Some(body), headers).await?.body)
     }
 
-    /// Changes a job's tags.
+    /// Submits a job that is no pipeline, or changes what can be changed of one (tags, archived).
     ///
     /// # Errors
     /// Azure's answer.
-    pub async fn put_job(&self, name: &str, job: &Job) -> Result<(), Error> {
-        self.put::<_, Value>("jobs", &format!("jobs/{name}"), job, Vec::new()).await.map(drop)
+    pub async fn put_job(&self, name: &str, job: &Job) -> Result<Option<Job>, Error> {
+        Ok(self.put("jobs", &format!("jobs/{name}"), job, Vec::new()).await?.body)
+    }
+
+    /// The jobs that have a tag (`name` or `name=value`), archived ones too; all jobs where none is asked for.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn jobs(&self, tag: Option<&str>) -> Result<Vec<Job>, Error> {
+        let mut query = vec![("listViewType", "All")];
+        query.extend(tag.map(|tag| ("tag", tag)));
+        self.read_list("jobs", "jobs", &query).await
+    }
+
+    /// Deletes a finished job.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn delete_job(&self, name: &str) -> Result<Started<Value>, Error> {
+        self.delete("jobs", &format!("jobs/{name}"), &[]).await
     }
 
     /// Asks for a job to be stopped.

@@ -2,15 +2,22 @@
 //!
 //! Bodies keep the fields they don't know (`extra`), so that reading, changing and writing back loses nothing.
 
+pub mod batch;
 pub mod blobs;
+pub mod codes;
+pub mod components;
 pub mod computes;
 pub mod data;
 pub mod datastores;
+pub mod environments;
 pub mod jobs;
+mod listing;
+pub mod logs;
 pub mod models;
 pub mod online;
 pub mod role_assignments;
 pub mod run_history;
+pub mod schedules;
 pub mod scoring;
 pub mod workspaces;
 

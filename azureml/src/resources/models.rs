@@ -55,6 +55,22 @@ impl Workspace {
         self.read("models", &format!("models/{name}"), &[]).await
     }
 
+    /// All containers, archived ones too.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn model_containers(&self) -> Result<Vec<AssetContainer>, Error> {
+        self.read_list("models", "models", &[("listViewType", "All")]).await
+    }
+
+    /// Deletes a version.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn delete_model_version(&self, name: &str, version: &str) -> Result<(), Error> {
+        self.delete("models", &format!("models/{name}/versions/{version}"), &[]).await.map(drop)
+    }
+
     /// Makes or changes a model's container.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ pub struct OnlineEndpoint {
     pub kind: Option<String>,
     /// Its properties.
     pub properties: OnlineEndpointProperties,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// An online endpoint's properties.
@@ -78,6 +81,9 @@ impl OnlineEndpoint {
         let mut body = self.clone();
         body.id.clear();
         body.name.clear();
+        for read_only in ["type", "systemData"] {
+            body.extra.remove(read_only);
+        }
         body.properties.scoring_uri = None;
         body.properties.swagger_uri = None;
         body.properties.provisioning_state = None;
@@ -109,6 +115,9 @@ pub struct OnlineDeployment {
     pub sku: Sku,
     /// Its properties.
     pub properties: OnlineDeploymentProperties,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// How many machines.
@@ -159,6 +168,15 @@ pub struct EndpointKeys {
     pub secondary_key: SecretString,
 }
 
+/// Which of the two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyName {
+    /// The first.
+    Primary,
+    /// The second.
+    Secondary,
+}
+
 impl Workspace {
     /// An endpoint.
     ///
@@ -178,6 +196,26 @@ impl Workspace {
         body: &OnlineEndpoint,
     ) -> Result<Started<OnlineEndpoint>, Error> {
         self.put("onlineEndpoints", &format!("onlineEndpoints/{name}"), body, Vec::new()).await
+    }
+
+    /// All endpoints.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn online_endpoints(&self) -> Result<Vec<OnlineEndpoint>, Error> {
+        self.read_list("onlineEndpoints", "onlineEndpoints", &[]).await
+    }
+
+    /// Makes a new key in place of one of the two.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn regenerate_online_endpoint_key(&self, name: &str, key: KeyName) -> Result<Started<Value>, Error> {
+        let path = self.id_of(&format!("onlineEndpoints/{name}/regenerateKeys"));
+        let url = self.client.arm_url(&path, self.client.api_version(), &[])?;
+        self.client
+            .write("onlineEndpoints", reqwest::Method::POST, url, Some(json!({"keyType": key})), Vec::new())
+            .await
     }
 
     /// Deletes an endpoint with its deployments.
@@ -210,6 +248,14 @@ impl Workspace {
         let token: Token =
             self.post("onlineEndpoints", &format!("onlineEndpoints/{name}/token"), None, true).await?.json()?;
         Ok(token.access_token)
+    }
+
+    /// A deployment.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn online_deployment(&self, endpoint: &str, name: &str) -> Result<Option<OnlineDeployment>, Error> {
+        self.read("deployments", &format!("onlineEndpoints/{endpoint}/deployments/{name}"), &[]).await
     }
 
     /// The deployments of an endpoint.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::Extra;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -16,6 +17,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c"),
     ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7"),
     ("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121"),
+    ("User Access Administrator", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"),
+    ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe"),
     ("AzureML Compute Operator", "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815"),
 ];
 
@@ -48,6 +51,20 @@ pub struct RoleAssignmentProperties {
     pub principal_id: String,
     /// On what.
     pub scope: String,
+    /// `User`, `Group` or `ServicePrincipal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal_type: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl RoleAssignment {
+    /// The GUID of the role that it gives.
+    #[must_use]
+    pub fn role_guid(&self) -> Option<String> {
+        role_guid(&self.properties.role_definition_id)
+    }
 }
 
 impl Workspace {

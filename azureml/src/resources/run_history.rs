@@ -116,6 +116,18 @@ impl History {
         }
     }
 
+    /// The details of a run: with its log files' addresses, warnings and error.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn details(&self, id: &str) -> Result<Option<Value>, Error> {
+        match self.get(&format!("history/v1.0{}/runs/{id}/details", self.workspace.arm_id()), &[]).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The last value of each metric of a run.
     ///
     /// # Errors

@@ -123,4 +123,99 @@ reasons! {
     DEPLOYMENT_FAILED = "DeploymentFailed";
     /// No deployment takes traffic.
     NO_TRAFFIC = "NoTraffic";
+    /// The spec asks for something that this release of the operator does not do.
+    UNSUPPORTED = "Unsupported";
+    /// A Secret lacks the key that is named.
+    SECRET_KEY_MISSING = "SecretKeyMissing";
+    /// The AmlWorkspace that is named is not ready yet.
+    WAITING_FOR_WORKSPACE = "WaitingForWorkspace";
+    /// The AmlCompute that is named does not exist.
+    COMPUTE_NOT_FOUND = "ComputeNotFound";
+    /// The AmlDataset that is named, or its version, does not exist.
+    DATASET_NOT_FOUND = "DatasetNotFound";
+    /// The AmlPipeline that is named does not exist.
+    PIPELINE_NOT_FOUND = "PipelineNotFound";
+    /// The AmlModel that is named does not exist.
+    MODEL_NOT_FOUND = "ModelNotFound";
+    /// A version of the model that is named does not exist.
+    MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound";
+    /// Steps read each other's outputs in a circle.
+    STEP_CYCLE = "StepCycle";
+    /// Something in the spec names an input, step, output or parameter that is not there.
+    DANGLING_REFERENCE = "DanglingReference";
+    /// The subscription's quota does not suffice.
+    QUOTA_EXCEEDED = "QuotaExceeded";
+    /// The subscription is not registered for a resource provider that is needed.
+    PROVIDER_NOT_REGISTERED = "ProviderNotRegistered";
+    /// Deletion in Azure can't finish.
+    DELETION_BLOCKED = "DeletionBlocked";
+    /// Deletion was let go of by annotation; the object in Azure may still exist.
+    ABANDONED = "Abandoned";
+    /// The object was made in Azure.
+    CREATED = "Created";
+    /// The object in Azure was changed to what the spec says.
+    UPDATED = "Updated";
+    /// The object in Azure differed from the spec and was put right.
+    DRIFT_CORRECTED = "DriftCorrected";
+    /// The object was deleted in Azure.
+    DELETED = "Deleted";
+    /// The object was archived in Azure.
+    ARCHIVED = "Archived";
+    /// A role assignment was made.
+    ACCESS_GRANTED = "AccessGranted";
+    /// A role assignment was removed.
+    ACCESS_REVOKED = "AccessRevoked";
+    /// A new version was registered.
+    VERSION_REGISTERED = "VersionRegistered";
+    /// A job was submitted.
+    RUN_SUBMITTED = "RunSubmitted";
+    /// A run ended well.
+    RUN_SUCCEEDED = "RunSucceeded";
+    /// A run that started in Azure was found.
+    RUN_DISCOVERED = "RunDiscovered";
+    /// A run was due while another was unfinished, and concurrencyPolicy forbids two.
+    RUN_SKIPPED = "RunSkipped";
+    /// A run waits for another one to finish.
+    QUEUED = "Queued";
+    /// The schedule is suspended.
+    SUSPENDED = "Suspended";
+    /// A newer desired state took the place of this one.
+    SUPERSEDED = "Superseded";
+    /// A person approved a version that did not pass its gate.
+    GATE_OVERRIDDEN = "GateOverridden";
+    /// The candidate got all traffic.
+    PROMOTED = "Promoted";
+    /// The previous revision is kept at 0 % while the new one is watched.
+    BAKING = "Baking";
+    /// An analysis found the candidate worse than it may be.
+    ANALYSIS_FAILED = "AnalysisFailed";
+    /// The candidate scored worse on the labelled rows than it may.
+    BENCHMARK_FAILED = "BenchmarkFailed";
+    /// There is not enough evidence to judge, so nothing moves.
+    INCONCLUSIVE = "Inconclusive";
+    /// The identity may not read the metrics of the endpoint.
+    METRICS_FORBIDDEN = "MetricsForbidden";
+    /// Azure or the deployment's health took longer than progressDeadline.
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
+    /// The image of the environment could not be built.
+    IMAGE_BUILD_FAILED = "ImageBuildFailed";
+    /// A Secret or ConfigMap of the output's name exists and is not ours.
+    OUTPUT_NOT_OWNED = "OutputNotOwned";
+    /// The endpoint's keys were rotated.
+    KEYS_ROTATED = "KeysRotated";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn reasons_are_camel_case_distinct_and_explained() {
+        for (index, (reason, sentence)) in ALL.iter().enumerate() {
+            assert!(reason.starts_with(|first: char| first.is_ascii_uppercase()), "{reason}");
+            assert!(reason.chars().all(|letter| letter.is_ascii_alphanumeric()), "{reason}");
+            assert!(sentence.trim().ends_with('.'), "{reason}: {sentence}");
+            assert!(ALL.iter().skip(index + 1).all(|(other, _)| other != reason), "{reason} twice");
+        }
+    }
 }

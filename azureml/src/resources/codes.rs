@@ -37,9 +37,6 @@ pub struct CodeVersionProperties {
     /// Its tags.
     #[serde(deserialize_with = "nullable")]
     pub tags: Map,
-    /// `hash_sha256` and `hash_version`.
-    #[serde(deserialize_with = "nullable")]
-    pub properties: Map,
     /// Everything else.
     #[serde(flatten)]
     pub extra: Extra,

@@ -34,3 +34,15 @@ where
 {
     Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
 }
+
+/// A map whose values some services write as numbers, booleans or `null`.
+pub(crate) fn strings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map, D::Error> {
+    use serde_json::Value;
+    let map = <Option<std::collections::BTreeMap<String, Value>> as serde::Deserialize>::deserialize(deserializer)?;
+    let text = |value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(map.unwrap_or_default().into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+}

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Map, nullable};
+use super::{Map, strings};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::transport::{Auth, Body, Request};
@@ -32,10 +32,10 @@ pub struct Run {
     /// When it ended.
     pub end_time_utc: Option<Timestamp>,
     /// Its tags.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "strings")]
     pub tags: Map,
     /// Its properties.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "strings")]
     pub properties: Map,
     /// Why it failed.
     pub error: Option<Value>,

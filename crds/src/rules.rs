@@ -45,7 +45,7 @@ fn metadata_name(condition: &str, thing: &str, words: &str) -> Rule {
 }
 
 fn azure_name(condition: &str, thing: &str, words: &str) -> Rule {
-    Rule::new(condition).message(format!("a {thing}'s name in Azure has {words}").as_str())
+    Rule::new(condition).message(format!("the {thing}'s name in Azure has {words}").as_str())
 }
 
 /// Root rule: without `azureName`, `metadata.name` follows Azure's rule for `thing`, a data asset or a model.

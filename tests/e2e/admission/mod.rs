@@ -1,0 +1,149 @@
+//! What a real API server admits and refuses of the seven kinds, and what it tells a person who is refused.
+//!
+//! Each function gives the failures it found, so that one run names all of them.
+
+mod changed;
+mod created;
+mod minimal;
+
+use azureml_crds::{GROUP, VERSION};
+use futures::StreamExt;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Error};
+use serde_json::{Value, json};
+
+/// The smallest object of each kind, and a full one, are admitted as they are: nothing is added, nothing dropped.
+pub async fn admits(client: &Client, namespace: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (kind, spec) in minimal::EVERY_KIND.iter().map(|kind| (*kind, minimal::spec(kind))).chain(created::full()) {
+        match create(client, namespace, kind, "admitted", &spec, true).await {
+            Ok(stored) if stored.data["spec"] == spec => {}
+            Ok(stored) => failures.push(format!("{kind}: {spec} became {}", stored.data["spec"])),
+            Err(error) => failures.push(format!("{kind}: {spec} was refused: {error}")),
+        }
+    }
+    failures
+}
+
+/// Each object of the table is refused, with the message that helps.
+pub async fn refuses(client: &Client, namespace: &str) -> Vec<String> {
+    let cases = created::refused();
+    let judged = futures::stream::iter(cases).map(|case| async move {
+        let mut spec = minimal::spec(case.kind);
+        merge(&mut spec, &case.change);
+        let answer = create(client, namespace, case.kind, case.name, &spec, true).await.map(|_| ());
+        verdict(case.what, case.message, answer)
+    });
+    judged.buffer_unordered(8).filter_map(|failure| async { failure }).collect().await
+}
+
+/// Each change of the table is refused with the message that helps, or admitted where it names none.
+pub async fn changes(client: &Client, namespace: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (index, case) in changed::cases().into_iter().enumerate() {
+        let name = format!("changed-{index}-times");
+        let mut spec = minimal::spec(case.kind);
+        merge(&mut spec, &case.before);
+        if let Err(error) = create(client, namespace, case.kind, &name, &spec, false).await {
+            failures.push(format!("{}: the object before the change was refused: {error}", case.what));
+            continue;
+        }
+        let patch = Patch::Merge(json!({"spec": case.change}));
+        let answer = api(client, namespace, case.kind).patch(&name, &PatchParams::default(), &patch).await.map(|_| ());
+        let failure = match case.message {
+            Some(message) => verdict(case.what, message, answer),
+            None => answer.err().map(|error| format!("{}: refused: {error}", case.what)),
+        };
+        failures.extend(failure);
+    }
+    failures
+}
+
+/// Each field has a sentence in what the API server publishes, which is what `kubectl explain` shows.
+pub async fn explains(client: &Client) -> Vec<String> {
+    let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
+    let request = match http::Request::get(path).body(Vec::new()) {
+        Ok(request) => request,
+        Err(error) => return vec![error.to_string()],
+    };
+    let document: Value = match client.request(request).await {
+        Ok(document) => document,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut failures = Vec::new();
+    for kind in minimal::EVERY_KIND {
+        let schemas = document["components"]["schemas"].as_object();
+        let schema = schemas.and_then(|all| all.iter().find(|(name, _)| name.ends_with(&format!(".{kind}"))));
+        match schema {
+            Some((_, schema)) => {
+                unexplained(&format!("{kind}.spec"), &schema["properties"]["spec"], &mut failures);
+                unexplained(&format!("{kind}.status"), &schema["properties"]["status"], &mut failures);
+            }
+            None => failures.push(format!("{kind} is not published")),
+        }
+    }
+    failures
+}
+
+fn unexplained(path: &str, schema: &Value, failures: &mut Vec<String>) {
+    if schema["description"].as_str().is_none_or(str::is_empty) {
+        failures.push(format!("{path} has no description"));
+    }
+    let items = &schema["items"];
+    for (name, property) in
+        schema["properties"].as_object().into_iter().chain(items["properties"].as_object()).flatten()
+    {
+        unexplained(&format!("{path}.{name}"), property, failures);
+    }
+}
+
+fn verdict(what: &str, message: &str, answer: Result<(), Error>) -> Option<String> {
+    match answer {
+        Ok(()) => Some(format!("{what}: admitted, should say {message:?}")),
+        Err(Error::Api(status)) if status.code == 422 && status.message.contains(message) => None,
+        Err(Error::Api(status)) => {
+            Some(format!("{what}: should say {message:?}, says {}: {}", status.code, status.message))
+        }
+        Err(error) => Some(format!("{what}: should say {message:?}, but: {error}")),
+    }
+}
+
+fn api(client: &Client, namespace: &str, kind: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &resource(kind))
+}
+
+fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind))
+}
+
+async fn create(
+    client: &Client,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    spec: &Value,
+    dry_run: bool,
+) -> Result<DynamicObject, Error> {
+    let object = DynamicObject::new(name, &resource(kind)).data(json!({"spec": spec}));
+    api(client, namespace, kind).create(&PostParams { dry_run, ..PostParams::default() }, &object).await
+}
+
+/// JSON merge patch (RFC 7386): null removes.
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(changes) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Some(fields) = target.as_object_mut() else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name.clone()).or_insert(Value::Null), change);
+        }
+    }
+}

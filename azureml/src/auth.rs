@@ -1,4 +1,4 @@
-//! Credentials, and the tokens they give.
+//! Where an identity comes from, and the credential made of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,17 +6,22 @@ use std::sync::Arc;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientMethodOptions, ClientOptions, RetryOptions, Transport as AzureTransport};
+use azure_core::http::{
+    AsyncRawResponse, ClientMethodOptions, ClientOptions, HttpClient, Request, RetryOptions,
+    Transport as AzureTransport,
+};
 use azure_identity::{
     ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
     ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::{Position, Url};
 
 use crate::certificate::SignedAssertion;
 use crate::cloud::Cloud;
 use crate::error::Error;
+use crate::token::Credential;
 use crate::transport::Transport;
 
 /// Supplies the token that is exchanged at the token endpoint.
@@ -98,60 +103,87 @@ impl From<ServicePrincipalJson> for CredentialSource {
 /// A credential on the cloud's own authority. It caches its tokens; make one per identity and version of its secret.
 ///
 /// # Errors
-/// When the source can't be one (an empty id).
-pub fn credential(
-    source: CredentialSource,
-    cloud: &Cloud,
-    transport: &Transport,
-) -> Result<Arc<dyn TokenCredential>, Error> {
-    let options = client_options(cloud, transport);
-    let made: azure_core::Result<Arc<dyn TokenCredential>> = match source {
-        CredentialSource::ClientSecret { tenant_id, client_id, secret } => ClientSecretCredential::new(
-            &tenant_id,
-            client_id,
-            Secret::new(secret.expose_secret().to_owned()),
-            Some(ClientSecretCredentialOptions { client_options: options }),
-        )
-        .map(|credential| credential as Arc<dyn TokenCredential>),
-        CredentialSource::Assertion { tenant_id, client_id, assertion } => ClientAssertionCredential::new(
-            tenant_id,
-            client_id,
-            Bridge(assertion),
-            Some(ClientAssertionCredentialOptions { client_options: options }),
-        )
-        .map(|credential| credential as Arc<dyn TokenCredential>),
-        CredentialSource::Certificate { tenant_id, client_id, pem } => {
-            let endpoint = format!("{}/{tenant_id}/oauth2/v2.0/token", cloud.authority.trim_end_matches('/'));
-            let signer = SignedAssertion::new(&pem, &client_id, endpoint).map_err(|message| Error::Token {
-                code: None,
-                message,
-                transient: false,
-            })?;
-            ClientAssertionCredential::new(
-                tenant_id,
-                client_id,
-                Bridge(Arc::new(signer)),
-                Some(ClientAssertionCredentialOptions { client_options: options }),
-            )
-            .map(|credential| credential as Arc<dyn TokenCredential>)
-        }
-        CredentialSource::ManagedIdentity { client_id } => {
-            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
-                user_assigned_id: client_id.map(UserAssignedId::ClientId),
-                client_options: options,
-            }))
-            .map(|credential| credential as Arc<dyn TokenCredential>)
-        }
-    };
-    made.map_err(|error| Error::Token { code: None, message: error.to_string(), transient: false })
+/// When the source can't be one (an empty id, a certificate that can't be read).
+pub fn credential(source: CredentialSource, cloud: &Cloud, transport: &Transport) -> Result<Arc<Credential>, Error> {
+    let maker = Maker { source: prepare(source, cloud)?, cloud: cloud.clone(), http: transport.http().clone() };
+    Credential::new(Box::new(move || maker.make())).map(Arc::new)
 }
 
-fn client_options(cloud: &Cloud, transport: &Transport) -> ClientOptions {
+/// What is checked once, so that a credential can be made again later.
+fn prepare(source: CredentialSource, cloud: &Cloud) -> Result<CredentialSource, Error> {
+    let CredentialSource::Certificate { tenant_id, client_id, pem } = source else { return Ok(source) };
+    let endpoint = format!("{}/{tenant_id}/oauth2/v2.0/token", cloud.authority.trim_end_matches('/'));
+    let signer = SignedAssertion::new(&pem, &client_id, endpoint);
+    let assertion = Arc::new(signer.map_err(|message| Error::Token { code: None, message, transient: false })?);
+    Ok(CredentialSource::Assertion { tenant_id, client_id, assertion })
+}
+
+/// Makes credentials of one identity.
+struct Maker {
+    source: CredentialSource,
+    cloud: Cloud,
+    http: reqwest::Client,
+}
+
+impl Maker {
+    fn make(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
+        let client_options = client_options(&self.cloud, Arc::new(self.http.clone()));
+        Ok(match &self.source {
+            CredentialSource::ClientSecret { tenant_id, client_id, secret } => ClientSecretCredential::new(
+                tenant_id,
+                client_id.clone(),
+                Secret::new(secret.expose_secret().to_owned()),
+                Some(ClientSecretCredentialOptions { client_options }),
+            )?,
+            CredentialSource::Assertion { tenant_id, client_id, assertion } => ClientAssertionCredential::new(
+                tenant_id.clone(),
+                client_id.clone(),
+                Bridge(assertion.clone()),
+                Some(ClientAssertionCredentialOptions { client_options }),
+            )?,
+            CredentialSource::Certificate { .. } => {
+                return Err(azure_core::Error::with_message(
+                    ErrorKind::Credential,
+                    "a certificate that was not prepared",
+                ));
+            }
+            CredentialSource::ManagedIdentity { client_id } => {
+                let http: Arc<dyn HttpClient> = match self.cloud.imds.clone() {
+                    Some(to) => Arc::new(Elsewhere { http: self.http.clone(), to }),
+                    None => Arc::new(self.http.clone()),
+                };
+                ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                    user_assigned_id: client_id.clone().map(UserAssignedId::ClientId),
+                    client_options: ClientOptions { transport: Some(AzureTransport::new(http)), ..client_options },
+                }))?
+            }
+        })
+    }
+}
+
+/// Instance metadata at another address than 169.254.169.254.
+#[derive(Debug)]
+struct Elsewhere {
+    http: reqwest::Client,
+    to: Url,
+}
+
+#[async_trait::async_trait]
+impl HttpClient for Elsewhere {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut request = request.clone();
+        let url = request.url_mut();
+        *url = self.to.join(&url[Position::BeforePath..])?;
+        self.http.execute_request(&request).await
+    }
+}
+
+fn client_options(cloud: &Cloud, http: Arc<dyn HttpClient>) -> ClientOptions {
     let mut custom = CustomConfiguration::default();
     custom.authority_host = cloud.authority.clone();
     ClientOptions {
         cloud: Some(Arc::new(CloudConfiguration::Custom(custom))),
-        transport: Some(AzureTransport::new(Arc::new(transport.http().clone()))),
+        transport: Some(AzureTransport::new(http)),
         // The reconcile is tried again as a whole; a retry in here would hold it.
         retry: RetryOptions::none(),
         ..ClientOptions::default()
@@ -174,59 +206,7 @@ impl azure_identity::ClientAssertion for Bridge {
 /// There was no assertion to exchange.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct AssertionError(String);
-
-/// A bearer token for an audience.
-///
-/// # Errors
-/// Entra ID's answer, or that there was none.
-pub(crate) async fn token(credential: &dyn TokenCredential, audience: &str) -> Result<SecretString, Error> {
-    let scope = format!("{}/.default", audience.trim_end_matches('/'));
-    match credential.get_token(&[&scope], None).await {
-        Ok(token) => Ok(SecretString::from(token.token.secret().to_owned())),
-        Err(error) => Err(refused(&error)),
-    }
-}
-
-/// Entra's codes that pass by themselves: its own troubles and throttling ("Microsoft Entra authentication and
-/// authorization error codes", learn.microsoft.com).
-const TRANSIENT: &[&str] = &["AADSTS90033", "AADSTS90006", "AADSTS90055", "AADSTS50196", "AADSTS50087", "AADSTS700084"];
-
-fn refused(error: &(dyn std::error::Error + 'static)) -> Error {
-    let message = whole_message(error);
-    let code = entra_code(&message);
-    let transient = match &code {
-        Some(code) => TRANSIENT.contains(&code.as_str()),
-        None => !sources(error).any(|source| source.is::<AssertionError>()),
-    };
-    Error::Token { code, message, transient }
-}
-
-/// `AADSTS` and its digits.
-fn entra_code(message: &str) -> Option<String> {
-    let at = message.find("AADSTS")?;
-    let code: String = message.get(at..)?.chars().take_while(char::is_ascii_alphanumeric).collect();
-    (code.len() > "AADSTS".len()).then_some(code)
-}
-
-fn sources<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
-/// The messages of an error and its sources in one line, without the advice for developers at its end.
-fn whole_message(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut message = String::new();
-    for source in sources(error) {
-        let text = source.to_string();
-        let text = text.split("To troubleshoot, visit").next().unwrap_or_default().trim();
-        if !message.contains(text) {
-            message = if message.is_empty() { text.to_owned() } else { format!("{message}: {text}") };
-        }
-    }
-    message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(1000).collect()
-}
+pub(crate) struct AssertionError(pub(crate) String);
 
 #[cfg(test)]
 mod tests {
@@ -241,27 +221,6 @@ mod tests {
             let json = ServicePrincipalJson::parse(&SecretString::from(text)).unwrap();
             assert_eq!((json.client.as_str(), json.tenant.as_str(), json.secret.expose_secret()), ("a", "t", "p"));
         }
-    }
-
-    #[test]
-    fn entra_codes_are_read_and_told_apart() {
-        for (message, code, transient) in [
-            (
-                "ClientSecretCredential authentication failed. AADSTS7000215: Invalid client secret.",
-                Some("AADSTS7000215"),
-                false,
-            ),
-            ("AADSTS90033: A transient error has occurred.", Some("AADSTS90033"), true),
-            ("expected value at line 1 column 1", None, true),
-        ] {
-            let error = azure_core::Error::with_message(ErrorKind::Credential, message);
-            let Error::Token { code: read, transient: passes, message: text } = refused(&error) else {
-                panic!("no token error")
-            };
-            assert_eq!((read.as_deref(), passes), (code, transient), "{text}");
-        }
-        let error = azure_core::Error::new(ErrorKind::Credential, AssertionError("no ServiceAccount".into()));
-        assert!(matches!(refused(&error), Error::Token { transient: false, .. }));
     }
 
     #[test]

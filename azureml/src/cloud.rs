@@ -42,6 +42,9 @@ pub struct Cloud {
     pub ca_file: Option<PathBuf>,
     /// The hosts (`host` or `host:port`; with a leading dot: any subdomain) that addresses in Azure's answers may name.
     pub hosts: Vec<String>,
+    /// Where managed identities get their tokens, for tests; absent: the instance metadata service, 169.254.169.254.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imds: Option<Url>,
     /// The api-version of Azure ML; sovereign clouds may lag behind the public one.
     #[serde(default = "api_version")]
     pub api_version: String,
@@ -135,6 +138,7 @@ impl Cloud {
             ca_file: None,
             hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             api_version: api_version(),
+            imds: None,
         }
     }
 

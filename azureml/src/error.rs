@@ -133,6 +133,8 @@ const TABLE: &[(u16, &str, Means)] = &[
     // A SAS that ran out is asked for again by the next pass (Blob service error codes).
     (403, "AuthenticationFailed", Means::Retry),
     (403, "", Means::Forbidden),
+    // The clocks differ, or the token came out of a cache: the next pass brings a new one.
+    (401, "ExpiredAuthenticationToken", Means::Retry),
     (401, "", Means::Unauthenticated),
     // A new principal is not known everywhere at once (role assignments).
     (400, "PrincipalNotFound", Means::Retry),
@@ -271,6 +273,7 @@ mod tests {
             (409, "RoleAssignmentExists", Class::Person),
             (409, "MissingSubscriptionRegistration", Class::Person),
             (400, "PrincipalNotFound", Class::Retry { after }),
+            (401, "ExpiredAuthenticationToken", Class::Retry { after }),
             (401, "InvalidAuthenticationToken", Class::Unauthenticated),
             (403, "AuthorizationFailed", Class::Forbidden),
             (403, "RequestDisallowedByPolicy", Class::Person),

@@ -16,6 +16,7 @@ pub mod error;
 pub mod lro;
 pub mod resources;
 mod secrets;
+mod token;
 pub mod transport;
 pub mod workspace;
 
@@ -24,4 +25,5 @@ pub use budget::Priority;
 pub use cloud::Cloud;
 pub use error::Error;
 pub use lro::{Operation, OperationState, Started};
+pub use token::Credential;
 pub use workspace::{Client, Workspace};

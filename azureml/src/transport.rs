@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use azure_core::credentials::TokenCredential;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -15,10 +14,10 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::answer::{Answer, describe};
-use crate::auth;
 use crate::budget::{Budgets, Kind, Limits, Priority};
 use crate::cloud::Cloud;
 use crate::error::Error;
+use crate::token::Credential;
 
 /// The largest answer that is read; Azure's own pages stay far below.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
@@ -94,7 +93,7 @@ pub(crate) struct Request<'a> {
 /// How a request proves who sends it.
 pub(crate) enum Auth<'a> {
     /// A token of the credential for an audience.
-    Audience(&'a dyn TokenCredential, &'a str),
+    Audience(&'a Credential, &'a str),
     /// A bearer token at hand (an endpoint's key).
     Bearer(&'a SecretString),
     /// The address carries a signature, or needs none.
@@ -205,6 +204,10 @@ impl Transport {
         self.wait_for_turn(&subject, kind, if metered { request.priority } else { Priority::Person }, &operation)
             .await?;
         let (resource, verb) = (request.resource, request.method.clone());
+        let credential = match request.auth {
+            Auth::Audience(credential, _) => Some(credential),
+            _ => None,
+        };
         let builder = self.build(request, &operation).await?;
         if kind != Kind::Read && !(self.may_write)() {
             return Err(Error::NotLeader { operation });
@@ -214,6 +217,9 @@ impl Transport {
         self.tell(resource, verb.as_str(), &result, started.elapsed());
         let answer = result?;
         let now = Instant::now();
+        if let (401, Some(credential)) = (answer.status.as_u16(), credential) {
+            credential.rejected(now);
+        }
         if answer.status.as_u16() == 429 {
             self.budgets.refused(&subject, kind, answer.retry_after(), now);
         } else {
@@ -242,7 +248,7 @@ impl Transport {
             .header("accept", "application/json");
         match &request.auth {
             Auth::Audience(credential, audience) => {
-                let token = auth::token(*credential, audience).await?;
+                let token = credential.token(audience).await?;
                 builder = builder.header("authorization", bearer(&token, operation)?);
             }
             Auth::Bearer(token) => builder = builder.header("authorization", bearer(token, operation)?),

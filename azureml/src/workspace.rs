@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use azure_core::credentials::TokenCredential;
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +15,7 @@ use crate::budget::Priority;
 use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::lro::{self, Started};
+use crate::token::Credential;
 use crate::transport::{Auth, Body, Request, Transport};
 
 /// How many pages a list is followed for.
@@ -26,7 +26,7 @@ const MAX_PAGES: usize = 1000;
 pub struct Client {
     transport: Transport,
     cloud: Arc<Cloud>,
-    credential: Arc<dyn TokenCredential>,
+    credential: Arc<Credential>,
     priority: Priority,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// An identity in a cloud.
-    pub fn new(transport: Transport, cloud: Arc<Cloud>, credential: Arc<dyn TokenCredential>) -> Self {
+    pub fn new(transport: Transport, cloud: Arc<Cloud>, credential: Arc<Credential>) -> Self {
         Self { transport, cloud, credential, priority: Priority::default() }
     }
 
@@ -68,8 +68,8 @@ impl Client {
         &self.transport
     }
 
-    pub(crate) fn credential(&self) -> &dyn TokenCredential {
-        self.credential.as_ref()
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// The cloud.
@@ -80,7 +80,7 @@ impl Client {
 
     /// A token for an audience of the cloud.
     pub(crate) async fn token(&self, audience: &str) -> Result<secrecy::SecretString, Error> {
-        crate::auth::token(self.credential(), audience).await
+        self.credential.token(audience).await
     }
 
     pub(crate) fn arm_url(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url, Error> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bodies;
+mod credentials;
 mod operations;
 mod services;
 mod support;

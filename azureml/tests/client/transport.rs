@@ -257,3 +257,36 @@ async fn addresses_outside_the_cloud_are_never_followed() {
     assert!(matches!(workspace.client().poll(&operation).await.unwrap_err(), Error::Untrusted { .. }));
     assert_eq!(strangers.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn a_token_that_a_service_refuses_is_not_used_again() {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let count = refusals.clone();
+    let server = Server::with_tokens(move |_, _| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Json(
+            401,
+            json!({"error": {"code": "ExpiredAuthenticationToken", "message": "The access token expired."}}),
+        ),
+        _ => Reply::Json(200, json!({"id": "x"})),
+    })
+    .await;
+    let workspace = server.workspace();
+    let error = workspace.job("j").await.unwrap_err();
+    assert_eq!(error.class(), Class::Retry { after: None });
+    workspace.job("j").await.unwrap();
+    workspace.job("j").await.unwrap();
+    assert_eq!(server.tokens().len(), 2, "one anew after the refusal, then out of the cache");
+}
+
+#[tokio::test]
+async fn a_storm_of_401_asks_for_no_storm_of_tokens() {
+    let server = Server::with_tokens(|_, _| {
+        Reply::Json(401, json!({"error": {"code": "InvalidAuthenticationToken", "message": "?"}}))
+    })
+    .await;
+    let workspace = server.workspace();
+    for _ in 0..10 {
+        assert_eq!(workspace.job("j").await.unwrap_err().class(), Class::Unauthenticated);
+    }
+    assert_eq!(server.tokens().len(), 2);
+}

@@ -8,7 +8,10 @@ use std::time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A span of whole seconds, written `^([0-9]+h)?([0-9]+m)?([0-9]+s)?$`.
+/// How a duration is written. The digits are counted so that what the API server admits can always be read.
+const PATTERN: &str = "^([0-9]{1,7}h)?([0-9]{1,7}m)?([0-9]{1,7}s)?$";
+
+/// A span of whole seconds, written like `1h30m`, `10m` or `45s`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Duration {
     text: String,
@@ -103,7 +106,7 @@ impl JsonSchema for Duration {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2, "maxLength": 20})
+        json_schema!({"type": "string", "pattern": PATTERN, "minLength": 2, "maxLength": 24})
     }
 }
 
@@ -113,9 +116,13 @@ mod tests {
 
     #[test]
     fn reads_and_writes_what_was_written() {
-        for (text, seconds, iso) in
-            [("1h30m", 5400, "PT1H30M"), ("90s", 90, "PT1M30S"), ("10m", 600, "PT10M"), ("0s", 0, "PT0S")]
-        {
+        for (text, seconds, iso) in [
+            ("1h30m", 5400, "PT1H30M"),
+            ("90s", 90, "PT1M30S"),
+            ("10m", 600, "PT10M"),
+            ("0s", 0, "PT0S"),
+            ("9999999h9999999m9999999s", 36_609_996_339, "PT10169443H25M39S"),
+        ] {
             let duration: Duration = text.parse().unwrap();
             assert_eq!(
                 (duration.seconds(), duration.iso8601().as_str(), duration.to_string().as_str()),

@@ -73,6 +73,10 @@ pub struct AmlPipelineRunStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub cause: Option<String>,
+    /// What it was made for, as a hash of the definition and the input versions: the job's name is made from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub cause_key: Option<String>,
     /// How many times it was tried, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<i32>,
@@ -101,6 +105,9 @@ pub struct AmlPipelineRunStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 50))]
     pub outputs: BTreeMap<String, String>,
+    /// When the job was submitted; a time-out counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted_at: Option<Time>,
     /// When the job started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,

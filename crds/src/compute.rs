@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Duration;
 use crate::policies::{AdoptionPolicy, DeletionPolicy};
 use crate::references::LocalRef;
-use crate::resource::aml_resource;
+use crate::resource::{aml_resource, status_core};
 use crate::rules;
 use crate::status::{AzureObject, OperationStatus};
 
@@ -156,4 +156,5 @@ pub struct Nodes {
     pub preparing: i32,
 }
 
+status_core!(AmlComputeStatus);
 aml_resource!(AmlCompute, AmlComputeStatus, workspace: |spec| Some(&spec.workspace_ref.name));

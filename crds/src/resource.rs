@@ -25,6 +25,10 @@ pub trait StatusCore: Clone + Debug + Default + PartialEq + Serialize + Deserial
     fn handled_mut(&mut self) -> &mut BTreeMap<String, String>;
     /// The object in Azure.
     fn azure(&self) -> Option<&AzureObject>;
+    /// Drops the detail that is missed least; false when there is nothing left to drop.
+    fn shorten(&mut self) -> bool {
+        false
+    }
 }
 
 /// One of the seven kinds.
@@ -98,7 +102,7 @@ pub fn named(namespace: &str, name: &str) -> ObjectMeta {
 }
 
 macro_rules! status_core {
-    ($status:ty) => {
+    ($status:ty $(, shorten: $shorten:path)?) => {
         impl $crate::resource::StatusCore for $status {
             fn conditions(&self) -> &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition] {
                 &self.conditions
@@ -118,6 +122,11 @@ macro_rules! status_core {
             fn azure(&self) -> Option<&$crate::status::AzureObject> {
                 self.azure.as_ref()
             }
+            $(
+                fn shorten(&mut self) -> bool {
+                    $shorten(self)
+                }
+            )?
         }
     };
 }
@@ -125,7 +134,6 @@ macro_rules! status_core {
 /// Implements [`AmlResource`] for a kind whose spec has `azureName`, `deletionPolicy` and `adoptionPolicy`.
 macro_rules! aml_resource {
     ($kind:ident, $status:ty, workspace: |$spec:ident| $workspace:expr) => {
-        $crate::resource::status_core!($status);
         $crate::resource::aml_resource!(@impl $kind, $status, |$spec| $workspace,
             azure_name: |spec, name| spec.azure_name.clone().unwrap_or(name),
             deletion: |spec| spec.deletion_policy,

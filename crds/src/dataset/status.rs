@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::resource::status_core;
 use crate::status::AzureObject;
 
 /// What is known of the data asset.
@@ -76,3 +77,5 @@ pub struct DatasetVersion {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
 }
+
+status_core!(AmlDatasetStatus);

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::resource::status_core;
 use crate::status::{AzureObject, OperationStatus};
 
 /// What is known of the endpoint.
@@ -195,3 +196,5 @@ pub struct KeyRotation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
+
+status_core!(AmlEndpointStatus);

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::resource::status_core;
 use crate::status::AzureObject;
 
 /// What the gate says of a version.
@@ -114,3 +115,29 @@ pub struct ModelVersion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
+
+/// Versions that are named even in a status that is too long.
+const ALWAYS: usize = 5;
+
+/// First the metrics of the oldest versions go, then their reasons, then the versions themselves, the approved one last.
+fn shorten(status: &mut AmlModelStatus) -> bool {
+    if let Some(version) = status.versions.iter_mut().skip(1).rev().find(|version| !version.metrics.is_empty()) {
+        version.metrics.clear();
+        return true;
+    }
+    if let Some(version) = status.versions.iter_mut().skip(1).rev().find(|version| version.reason.is_some()) {
+        version.reason = None;
+        return true;
+    }
+    let approved = status.approved.as_ref().map(|approved| approved.version.as_str());
+    let oldest = status.versions.iter().rposition(|version| Some(version.version.as_str()) != approved);
+    match oldest {
+        Some(index) if status.versions.len() > ALWAYS => {
+            status.versions.remove(index);
+            true
+        }
+        _ => false,
+    }
+}
+
+status_core!(AmlModelStatus, shorten: shorten);

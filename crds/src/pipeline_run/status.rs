@@ -212,4 +212,35 @@ pub struct Metrics {
     pub test: BTreeMap<String, String>,
 }
 
-status_core!(AmlPipelineRunStatus);
+/// Trials and metrics that are named even in a status that is too long.
+const ALWAYS: usize = 5;
+
+/// First the worst trials go, then the errors of all steps but the first three, then the metrics by name, then the
+/// steps' jobs, then the addresses of outputs.
+fn shorten(status: &mut AmlPipelineRunStatus) -> bool {
+    if status.trials.len() > ALWAYS {
+        status.trials.pop();
+        return true;
+    }
+    if let Some(step) = status.steps.iter_mut().filter(|step| step.error.is_some()).nth(3) {
+        step.error = None;
+        return true;
+    }
+    if let Some(best) = &mut status.best {
+        for metrics in [&mut best.metrics.validation, &mut best.metrics.test] {
+            if metrics.len() > ALWAYS {
+                return metrics.pop_last().is_some();
+            }
+        }
+    }
+    if let Some(step) = status.steps.iter_mut().rev().find(|step| step.job_name.is_some()) {
+        step.job_name = None;
+        return true;
+    }
+    if status.outputs.len() > ALWAYS {
+        return status.outputs.pop_last().is_some();
+    }
+    false
+}
+
+status_core!(AmlPipelineRunStatus, shorten: shorten);

@@ -6,20 +6,30 @@ mod changed;
 mod created;
 mod minimal;
 
-use azureml_crds::{GROUP, VERSION};
+use azureml_crds::{
+    AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace, GROUP,
+    VERSION,
+};
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
 use serde_json::{Value, json};
 
-/// The smallest object of each kind, and a full one, are admitted as they are: nothing is added, nothing dropped.
+/// The smallest object of each kind, and full ones, are admitted as they are: the API server adds and drops nothing, and
+/// neither do the types that the operator reads them by.
 pub async fn admits(client: &Client, namespace: &str) -> Vec<String> {
     let mut failures = Vec::new();
     for (kind, spec) in minimal::EVERY_KIND.iter().map(|kind| (*kind, minimal::spec(kind))).chain(created::full()) {
         match create(client, namespace, kind, "admitted", &spec, true).await {
-            Ok(stored) if stored.data["spec"] == spec => {}
-            Ok(stored) => failures.push(format!("{kind}: {spec} became {}", stored.data["spec"])),
+            Ok(stored) => {
+                let read = read(kind, &stored);
+                for (what, result) in [("stored", &stored.data["spec"]), ("read", &read)] {
+                    if *result != spec {
+                        failures.push(format!("{kind}: {spec} was {what} as {result}"));
+                    }
+                }
+            }
             Err(error) => failures.push(format!("{kind}: {spec} was refused: {error}")),
         }
     }
@@ -84,6 +94,25 @@ pub async fn explains(client: &Client) -> Vec<String> {
         }
     }
     failures
+}
+
+/// The spec as the operator's type of the kind reads it, or the error.
+fn read(kind: &str, object: &DynamicObject) -> Value {
+    fn through<K: AmlResource>(object: &DynamicObject) -> Value {
+        let read = object.clone().try_parse::<K>().map_err(|error| error.to_string());
+        let written = read.and_then(|typed| serde_json::to_value(typed).map_err(|error| error.to_string()));
+        written.map_or_else(Value::String, |value| value["spec"].clone())
+    }
+    match kind {
+        AmlWorkspace::KIND => through::<AmlWorkspace>(object),
+        AmlCompute::KIND => through::<AmlCompute>(object),
+        AmlDataset::KIND => through::<AmlDataset>(object),
+        AmlPipeline::KIND => through::<AmlPipeline>(object),
+        AmlPipelineRun::KIND => through::<AmlPipelineRun>(object),
+        AmlModel::KIND => through::<AmlModel>(object),
+        AmlEndpoint::KIND => through::<AmlEndpoint>(object),
+        other => Value::String(format!("no kind {other}")),
+    }
 }
 
 fn unexplained(path: &str, schema: &Value, failures: &mut Vec<String>) {

@@ -82,8 +82,17 @@ impl Limits {
     }
 }
 
-/// Whom a bucket belongs to: a subscription's id in lower case, or another service's host and resource.
-pub type Subject = String;
+/// Whom a bucket belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A subscription, by its id in lower case: what Azure Resource Manager counts.
+    Subscription(String),
+    /// Another service, by host and resource: not counted here, but its refusals are heeded.
+    Service(String),
+}
+
+/// More than anybody sends.
+const UNLIMITED: Limit = Limit { size: 1e9, refill_per_second: 1e15 };
 
 /// All buckets of a process.
 pub struct Budgets {
@@ -114,25 +123,28 @@ impl Budgets {
     ///
     /// # Errors
     /// The time until it is worth asking again.
-    pub fn take(&self, subject: &str, kind: Kind, priority: Priority, now: Instant) -> Result<(), Duration> {
+    pub fn take(&self, subject: &Subject, kind: Kind, priority: Priority, now: Instant) -> Result<(), Duration> {
         self.with(subject, kind, now, |bucket| bucket.take(priority, now))
     }
 
     /// Azure answered 429: nobody asks before that is over, for asking early renews the wait.
-    pub fn refused(&self, subject: &str, kind: Kind, retry_after: Option<Duration>, now: Instant) {
+    pub fn refused(&self, subject: &Subject, kind: Kind, retry_after: Option<Duration>, now: Instant) {
         self.with(subject, kind, now, |bucket| bucket.refused(retry_after, now));
     }
 
     /// Azure answered; `remaining` is what it said is left (`x-ms-ratelimit-remaining-subscription-*`).
-    pub fn answered(&self, subject: &str, kind: Kind, remaining: Option<u32>, now: Instant) {
+    pub fn answered(&self, subject: &Subject, kind: Kind, remaining: Option<u32>, now: Instant) {
         self.with(subject, kind, now, |bucket| bucket.answered(remaining));
     }
 
-    fn with<T>(&self, subject: &str, kind: Kind, now: Instant, act: impl FnOnce(&mut Bucket) -> T) -> T {
+    fn with<T>(&self, subject: &Subject, kind: Kind, now: Instant, act: impl FnOnce(&mut Bucket) -> T) -> T {
         // A bucket is whole at every moment: a panic elsewhere does not spoil it.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.limits.of(kind);
-        act(buckets.entry((subject.to_owned(), kind)).or_insert_with(|| Bucket::full(limit, now)))
+        let limit = match subject {
+            Subject::Subscription(_) => self.limits.of(kind),
+            Subject::Service(_) => UNLIMITED,
+        };
+        act(buckets.entry((subject.clone(), kind)).or_insert_with(|| Bucket::full(limit, now)))
     }
 }
 
@@ -194,8 +206,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn s() -> Subject {
+        Subject::Subscription("s".into())
+    }
+
     fn drain(budgets: &Budgets, priority: Priority, now: Instant) -> usize {
-        (0..1000).take_while(|_| budgets.take("s", Kind::Write, priority, now).is_ok()).count()
+        (0..1000).take_while(|_| budgets.take(&s(), Kind::Write, priority, now).is_ok()).count()
     }
 
     #[test]
@@ -204,9 +220,12 @@ mod tests {
         assert_eq!(drain(&budgets, Priority::Drift, now), 100);
         assert_eq!(drain(&budgets, Priority::Poll, now), 60);
         assert_eq!(drain(&budgets, Priority::Person, now), 40);
-        assert!(budgets.take("s", Kind::Write, Priority::RollBack, now).is_err());
-        assert!(budgets.take("s", Kind::Read, Priority::Drift, now).is_ok(), "reads are counted apart");
-        assert!(budgets.take("t", Kind::Write, Priority::Drift, now).is_ok(), "subscriptions are counted apart");
+        assert!(budgets.take(&s(), Kind::Write, Priority::RollBack, now).is_err());
+        assert!(budgets.take(&s(), Kind::Read, Priority::Drift, now).is_ok(), "reads are counted apart");
+        assert!(
+            budgets.take(&Subject::Subscription("t".into()), Kind::Write, Priority::Drift, now).is_ok(),
+            "subscriptions are counted apart"
+        );
     }
 
     #[test]
@@ -221,9 +240,9 @@ mod tests {
         let (budgets, now) = (Budgets::default(), Instant::now());
         for priority in [Priority::Drift, Priority::Poll, Priority::Person] {
             drain(&budgets, priority, now);
-            let wait = budgets.take("s", Kind::Write, priority, now).unwrap_err();
+            let wait = budgets.take(&s(), Kind::Write, priority, now).unwrap_err();
             assert!(
-                budgets.take("s", Kind::Write, priority, now + wait + Duration::from_millis(1)).is_ok(),
+                budgets.take(&s(), Kind::Write, priority, now + wait + Duration::from_millis(1)).is_ok(),
                 "{priority:?}"
             );
             drain(&budgets, Priority::Person, now + wait + Duration::from_millis(1));
@@ -233,9 +252,9 @@ mod tests {
     #[test]
     fn a_refusal_closes_the_bucket_for_as_long_as_azure_says() {
         let (budgets, now) = (Budgets::default(), Instant::now());
-        budgets.refused("s", Kind::Write, Some(17 * SECOND), now);
-        assert_eq!(budgets.take("s", Kind::Write, Priority::Person, now + SECOND), Err(16 * SECOND));
-        assert!(budgets.take("s", Kind::Write, Priority::Person, now + 18 * SECOND).is_ok());
+        budgets.refused(&s(), Kind::Write, Some(17 * SECOND), now);
+        assert_eq!(budgets.take(&s(), Kind::Write, Priority::Person, now + SECOND), Err(16 * SECOND));
+        assert!(budgets.take(&s(), Kind::Write, Priority::Person, now + 18 * SECOND).is_ok());
     }
 
     #[test]
@@ -243,22 +262,34 @@ mod tests {
         let (budgets, mut now) = (Budgets::default(), Instant::now());
         let waits: Vec<u64> = (0..8)
             .map(|_| {
-                budgets.refused("s", Kind::Read, None, now);
-                let wait = budgets.take("s", Kind::Read, Priority::Person, now).unwrap_err();
+                budgets.refused(&s(), Kind::Read, None, now);
+                let wait = budgets.take(&s(), Kind::Read, Priority::Person, now).unwrap_err();
                 now += wait;
                 wait.as_secs()
             })
             .collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64, 64]);
-        budgets.answered("s", Kind::Read, None, now);
-        budgets.refused("s", Kind::Read, None, now);
-        assert_eq!(budgets.take("s", Kind::Read, Priority::Person, now), Err(2 * SECOND));
+        budgets.answered(&s(), Kind::Read, None, now);
+        budgets.refused(&s(), Kind::Read, None, now);
+        assert_eq!(budgets.take(&s(), Kind::Read, Priority::Person, now), Err(2 * SECOND));
     }
 
     #[test]
     fn what_azure_says_is_left_counts() {
         let (budgets, now) = (Budgets::default(), Instant::now());
-        budgets.answered("s", Kind::Write, Some(3), now);
+        budgets.answered(&s(), Kind::Write, Some(3), now);
         assert_eq!(drain(&budgets, Priority::Person, now), 3);
+    }
+
+    #[test]
+    fn other_services_are_not_counted_but_heeded() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        let blobs = Subject::Service("acct.blob blobs".into());
+        for _ in 0..100_000 {
+            budgets.take(&blobs, Kind::Write, Priority::Drift, now).unwrap();
+        }
+        budgets.refused(&blobs, Kind::Write, Some(SECOND), now);
+        assert_eq!(budgets.take(&blobs, Kind::Write, Priority::Person, now), Err(SECOND));
+        assert!(budgets.take(&blobs, Kind::Write, Priority::Drift, now + SECOND + Duration::from_millis(1)).is_ok());
     }
 }

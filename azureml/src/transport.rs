@@ -14,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::answer::{Answer, describe};
-use crate::budget::{Budgets, Kind, Limits, Priority};
+use crate::budget::{Budgets, Kind, Limits, Priority, Subject};
 use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::token::Credential;
@@ -118,11 +118,11 @@ impl Request<'_> {
         }
     }
 
-    /// Whose budget it is of: a subscription's, or another service's.
-    fn subject(&self) -> (String, bool) {
+    /// Whose budget it is of.
+    fn subject(&self) -> Subject {
         match subscription(&self.url) {
-            Some(id) => (id, true),
-            None => (format!("{} {}", self.url.authority(), self.resource), false),
+            Some(id) => Subject::Subscription(id),
+            None => Subject::Service(format!("{} {}", self.url.authority(), self.resource)),
         }
     }
 }
@@ -200,9 +200,8 @@ impl Transport {
     pub(crate) async fn exchange(&self, request: Request<'_>) -> Result<Answer, Error> {
         let operation = describe(&request.method, &request.url);
         let kind = request.kind();
-        let (subject, metered) = request.subject();
-        self.wait_for_turn(&subject, kind, if metered { request.priority } else { Priority::Person }, &operation)
-            .await?;
+        let subject = request.subject();
+        self.wait_for_turn(&subject, kind, request.priority, &operation).await?;
         let (resource, verb) = (request.resource, request.method.clone());
         let credential = match request.auth {
             Auth::Audience(credential, _) => Some(credential),
@@ -214,7 +213,7 @@ impl Transport {
         }
         let started = Instant::now();
         let result = self.receive(builder, &operation).await;
-        self.tell(resource, verb.as_str(), &result, started.elapsed());
+        self.tell(resource, verb.as_str(), &operation, &result, started.elapsed());
         let answer = result?;
         let now = Instant::now();
         if let (401, Some(credential)) = (answer.status.as_u16(), credential) {
@@ -228,7 +227,13 @@ impl Transport {
         Ok(answer)
     }
 
-    async fn wait_for_turn(&self, subject: &str, kind: Kind, priority: Priority, operation: &str) -> Result<(), Error> {
+    async fn wait_for_turn(
+        &self,
+        subject: &Subject,
+        kind: Kind,
+        priority: Priority,
+        operation: &str,
+    ) -> Result<(), Error> {
         let began = Instant::now();
         loop {
             let Err(after) = self.budgets.take(subject, kind, priority, Instant::now()) else { return Ok(()) };
@@ -275,9 +280,18 @@ impl Transport {
         self.timeout + Duration::from_secs(length / SLOWEST_UPLOAD)
     }
 
-    fn tell(&self, resource: &'static str, verb: &str, result: &Result<Answer, Error>, duration: Duration) {
+    fn tell(
+        &self,
+        resource: &'static str,
+        verb: &str,
+        operation: &str,
+        result: &Result<Answer, Error>,
+        duration: Duration,
+    ) {
+        let code = result.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status.as_u16().to_string());
+        let request_id = result.as_ref().ok().and_then(Answer::request_id);
+        tracing::debug!(operation, code, request_id, milliseconds = duration.as_millis() as u64, "called Azure");
         if let Some(observer) = &self.observer {
-            let code = result.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status.as_u16().to_string());
             observer.called(&Call { resource, verb, code, duration });
         }
     }

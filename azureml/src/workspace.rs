@@ -84,9 +84,13 @@ impl Client {
     }
 
     pub(crate) fn arm_url(&self, path: &str, api_version: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
-        let mut url = Url::parse(&format!("{}{path}", self.cloud.resource_manager)).map_err(|error| {
-            Error::Malformed { operation: path.to_owned(), message: format!("no address can be made of it: {error}") }
-        })?;
+        let malformed = |message: String| Error::Malformed { operation: path.to_owned(), message };
+        // A name must not lead to another resource than the one it is put behind.
+        if path.contains(['?', '#', '%', '\\']) || path.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+            return Err(malformed("it has characters that no resource's name may have".to_owned()));
+        }
+        let mut url = Url::parse(&format!("{}{path}", self.cloud.resource_manager.trim_end_matches('/')))
+            .map_err(|error| malformed(format!("no address can be made of it: {error}")))?;
         url.query_pairs_mut().append_pair("api-version", api_version).extend_pairs(query);
         Ok(url)
     }

@@ -56,11 +56,13 @@ impl Workspace {
                 message: "it names no account and container; only blob datastores can be written".to_owned(),
             });
         };
+        let base = format!("{}/{container}", self.client().cloud().blob(account));
+        // The account's name is what somebody wrote into the datastore.
+        self.client().transport().trusted(&format!("datastores/{}", datastore.name), &base)?;
         let access = match self.datastore_signature(&datastore.name).await? {
             Some(signature) => Access::Signature(signature),
             None => Access::Identity,
         };
-        let base = format!("{}/{container}", self.client().cloud().blob(account));
         Ok(Container { workspace: self.clone(), base, access })
     }
 

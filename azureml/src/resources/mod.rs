@@ -14,6 +14,7 @@ pub mod jobs;
 mod listing;
 pub mod logs;
 pub mod models;
+pub mod monitor;
 pub mod online;
 pub mod role_assignments;
 pub mod run_history;

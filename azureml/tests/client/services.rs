@@ -1,9 +1,12 @@
 //! What lies beside Azure Resource Manager: blobs, run history, scoring, logs, role assignments.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use azureml::automl;
+use azureml::resources::datastores::Datastore;
 use azureml::resources::role_assignments::role_guid;
+use azureml::transport::Transport;
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -73,6 +76,25 @@ async fn a_datastore_without_signatures_is_written_by_identity() {
         server.asked().pop().unwrap().headers["authorization"],
         "Bearer token-for-https://storage.azure.com/.default"
     );
+}
+
+#[tokio::test]
+async fn a_datastore_leads_to_no_account_outside_the_cloud() {
+    let server = Server::with_tokens(|_, _| Reply::Json(200, json!({"secretsType": "None"}))).await;
+    let mut cloud = (*server.cloud).clone();
+    cloud.blob_endpoint = "https://{account}.blob.core.windows.net".into();
+    cloud.hosts.push(".core.windows.net".into());
+    let transport = Transport::new(Arc::new(cloud), Duration::from_secs(5)).unwrap();
+    let workspace = crate::support::workspace(&server.client_by(transport));
+    let mut store = Datastore { name: "d".into(), ..Default::default() };
+    store.properties.container_name = Some("box".into());
+    for (account, trusted) in
+        [("acct", true), ("evil.example/", false), ("evil.example#", false), ("user@evil.example:1/", false)]
+    {
+        store.properties.account_name = Some(account.into());
+        let result = workspace.container(&store).await;
+        assert_eq!(result.is_ok(), trusted, "{account}: {result:?}");
+    }
 }
 
 #[tokio::test]
@@ -206,4 +228,29 @@ async fn roles_are_given_under_the_name_that_the_caller_chose() {
         .await
         .unwrap();
     assert_eq!(role_guid("No such role"), None);
+}
+
+#[tokio::test]
+async fn autoscale_stands_beside_the_workspace() {
+    let server = Server::with_tokens(|asked, _| match asked.method.as_str() {
+        "DELETE" => Reply::Json(404, json!({"error": {"code": "ResourceNotFound", "message": "gone"}})),
+        _ => Reply::Json(200, json!({"id": "x", "properties": {"enabled": true, "profiles": null}})),
+    })
+    .await;
+    let workspace = server.workspace();
+    let setting = workspace.autoscale_setting("bank-blue").await.unwrap().unwrap();
+    assert!(setting.properties.enabled && setting.properties.profiles.is_empty());
+    assert_eq!(
+        server.asked()[0].path,
+        format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Insights/autoscaleSettings/bank-blue"
+        )
+    );
+    workspace.put_autoscale_setting("bank-blue", &setting).await.unwrap();
+    workspace.delete_autoscale_setting("bank-blue").await.unwrap();
+    let endpoint = workspace.id_of("onlineEndpoints/bank");
+    workspace.metrics(&endpoint, &[("metricnames", "RequestsPerMinute")]).await.unwrap();
+    let asked = server.asked().pop().unwrap();
+    assert_eq!(asked.path, format!("{endpoint}/providers/Microsoft.Insights/metrics"));
+    assert_eq!(asked.query["metricnames"], "RequestsPerMinute");
 }

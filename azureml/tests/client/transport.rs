@@ -290,3 +290,13 @@ async fn a_storm_of_401_asks_for_no_storm_of_tokens() {
     }
     assert_eq!(server.tokens().len(), 2);
 }
+
+#[tokio::test]
+async fn a_name_never_leads_to_another_resource() {
+    let server = Server::with_tokens(|_, _| Reply::Json(200, json!({"id": "x"}))).await;
+    let workspace = server.workspace();
+    for name in ["../models/m", "a?x=y", "a#b", "a/../../b", "", ".", "a%2Fb"] {
+        assert!(matches!(workspace.job(name).await, Err(Error::Malformed { .. })), "{name:?}");
+    }
+    assert!(server.asked().is_empty());
+}

@@ -26,6 +26,7 @@ use crate::status::{AzureObject, OperationStatus};
     status = "AmlComputeStatus",
     shortname = "amlcc",
     category = "azureml",
+    selectable = ".spec.workspaceRef.name",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "NODES", type_ = "string", json_path = ".status.nodeSummary"),

@@ -154,3 +154,22 @@ fn each_definition_is_below_100_kb_and_shows_ready_reason_first_and_age_last() {
         assert_eq!(definition.metadata.name.as_deref(), Some(format!("{name}.azureml.dev").as_str()));
     }
 }
+
+#[test]
+fn columns_and_selectors_point_to_fields_that_exist() {
+    for definition in definitions() {
+        let document = serde_json::to_value(&definition).unwrap();
+        let version = &document["spec"]["versions"][0];
+        let columns = version["additionalPrinterColumns"].as_array().into_iter().flatten();
+        for entry in columns.chain(version["selectableFields"].as_array().into_iter().flatten()) {
+            let path = entry["jsonPath"].as_str().unwrap();
+            if path.starts_with(".metadata") {
+                continue;
+            }
+            let fields = path.split('[').next().unwrap_or_default().split('.').skip(1);
+            let root = &version["schema"]["openAPIV3Schema"];
+            let found = fields.fold(root, |schema, field| &schema["properties"][field]);
+            assert!(found.is_object(), "{}: {path}", definition.spec.names.kind);
+        }
+    }
+}

@@ -25,6 +25,7 @@ use crate::rules;
     status = "AmlDatasetStatus",
     shortname = "amlds",
     category = "azureml",
+    selectable = ".spec.workspaceRef.name",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "VERSION", type_ = "string", json_path = ".status.version"),

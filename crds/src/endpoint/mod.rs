@@ -40,6 +40,8 @@ use crate::rules;
     status = "AmlEndpointStatus",
     shortname = "amlep",
     category = "azureml",
+    selectable = ".spec.workspaceRef.name",
+    selectable = ".spec.model.ref",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "AVAILABLE", type_ = "string", json_path = r#".status.conditions[?(@.type=="Available")].status"#),

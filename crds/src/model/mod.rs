@@ -25,6 +25,7 @@ use crate::rules;
     status = "AmlModelStatus",
     shortname = "amlm",
     category = "azureml",
+    selectable = ".spec.workspaceRef.name",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "APPROVED", type_ = "string", json_path = ".status.approved.version"),

@@ -34,6 +34,7 @@ use crate::rules;
     status = "AmlPipelineStatus",
     shortname = "amlpl",
     category = "azureml",
+    selectable = ".spec.workspaceRef.name",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "LASTRUN", type_ = "string", json_path = ".status.lastRun.phase"),

@@ -24,6 +24,7 @@ use crate::rules;
     status = "AmlPipelineRunStatus",
     shortname = "amlrun",
     category = "azureml",
+    selectable = ".spec.pipelineRef.name",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "PHASE", type_ = "string", json_path = ".status.phase"),

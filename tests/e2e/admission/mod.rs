@@ -6,6 +6,8 @@ mod changed;
 mod created;
 mod minimal;
 
+use std::path::Path;
+
 use azureml_crds::{
     AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace, GROUP,
     VERSION,
@@ -34,6 +36,35 @@ pub async fn admits(client: &Client, namespace: &str) -> Vec<String> {
         }
     }
     failures
+}
+
+/// Every document of the YAML files in a folder is admitted.
+pub async fn admits_files(client: &Client, namespace: &str, folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut failures = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        for document in std::fs::read_to_string(&path)?.split("\n---\n") {
+            let admitted = match serde_saphyr::from_str::<Value>(document) {
+                Ok(object) => admits_document(client, namespace, &object).await,
+                Err(error) => Err(error.to_string()),
+            };
+            failures.extend(admitted.err().map(|error| format!("{}: {error}", path.display())));
+        }
+    }
+    Ok(failures)
+}
+
+async fn admits_document(client: &Client, namespace: &str, object: &Value) -> Result<(), String> {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    if !minimal::EVERY_KIND.contains(&kind) {
+        return Ok(());
+    }
+    let object: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| error.to_string())?;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    api(client, namespace, kind).create(&dry_run, &object).await.map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Each object of the table is refused, with the message that helps.

@@ -109,8 +109,9 @@ impl Server {
             client_id: "app".into(),
             secret: SecretString::from("hunter2"),
         };
-        let credential = credential(source, &self.cloud, &transport).unwrap();
-        Client::new(transport, self.cloud.clone(), credential)
+        let credential = credential(source, transport.cloud(), &transport).unwrap();
+        let cloud = Arc::new(transport.cloud().clone());
+        Client::new(transport, cloud, credential)
     }
 
     pub fn workspace(&self) -> Workspace {

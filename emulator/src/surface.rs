@@ -1,0 +1,143 @@
+//! The routes of jobs, runs, online endpoints and telemetry: from a call to a reply, apart from HTTP's machinery.
+
+mod endpoints;
+mod history;
+mod jobs;
+
+use crate::jobs::Jobs;
+use crate::jobs::ground::Ground;
+use crate::jobs::view::Addresses;
+use crate::online::rules::Refusal;
+use crate::online::{Online, Work};
+use crate::telemetry::Telemetry;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A call to ARM or to a workspace's run history, after its principal was found and allowed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Call {
+    /// `GET`, `PUT`, ...
+    pub(crate) method: String,
+    /// ARM id of the workspace in lower case.
+    pub(crate) workspace: String,
+    /// What follows the workspace in the path, decoded, in the case it was sent.
+    pub(crate) path: Vec<String>,
+    /// The query, keys in lower case.
+    pub(crate) query: BTreeMap<String, String>,
+    /// The body; null when there is none.
+    pub(crate) body: Value,
+    /// Object id of the principal.
+    pub(crate) principal: String,
+    /// Scheme and authority that the client used.
+    pub(crate) base: String,
+}
+
+/// An operation that a call began, and the work that ends it.
+pub(crate) struct Begun {
+    /// Its id, such as `oeidp:{guid}:{guid}`.
+    pub(crate) operation: String,
+    /// Runs after the answer is on its way; may compute.
+    pub(crate) work: Work,
+    /// Whether the client follows it by `Location` (202) rather than by `Azure-AsyncOperation`.
+    pub(crate) by_location: bool,
+}
+
+/// A reply.
+#[derive(Default)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// Null for none.
+    pub(crate) body: Value,
+    pub(crate) begun: Option<Begun>,
+}
+
+impl Reply {
+    fn ok(body: Value) -> Self {
+        Self { status: 200, body, begun: None }
+    }
+
+    fn empty(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        let body = json!({"error": {"code": refusal.code, "message": refusal.message, "details": [], "additionalInfo": []}});
+        Self { status: refusal.status, body, begun: None }
+    }
+
+    fn not_allowed() -> Self {
+        Self::refused(&Refusal { status: 405, code: "MethodNotAllowed", message: "The resource does not take this method.".to_owned() })
+    }
+}
+
+/// Jobs, runs, endpoints and what they write. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Plane {
+    pub(crate) jobs: Jobs,
+    pub(crate) online: Online,
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+impl Plane {
+    /// On the resources of workspaces.
+    pub(crate) fn new(ground: Arc<dyn Ground>) -> Self {
+        let jobs = Jobs::new(ground);
+        let telemetry = Arc::new(Telemetry::default());
+        Self { online: Online::new(jobs.clone(), Arc::clone(&telemetry)), jobs, telemetry }
+    }
+
+    /// Answers a call on ARM below a workspace; `None` when the path is not of jobs or online endpoints.
+    pub(crate) fn arm(&self, call: &Call) -> Option<Reply> {
+        match call.path.first()?.to_ascii_lowercase().as_str() {
+            "jobs" => Some(self.arm_jobs(call)),
+            "onlineendpoints" => Some(self.arm_endpoints(call)),
+            _ => None,
+        }
+    }
+
+    /// Forgets all of a workspace that was deleted.
+    pub(crate) fn forget(&self, workspace: &str) {
+        self.jobs.runs().forget(workspace);
+        self.online.forget(workspace);
+    }
+
+    fn addresses(&self, call: &Call) -> Addresses {
+        Addresses { api: call.base.clone(), studio: format!("{}/studio", call.base) }
+    }
+
+    fn arm_id(&self, call: &Call) -> String {
+        self.jobs.ground().workspace(&call.workspace).map_or_else(|| call.workspace.clone(), |facts| facts.arm_id)
+    }
+}
+
+impl Call {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.query.get(key).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    fn fields(&self) -> Map<String, Value> {
+        self.body.as_object().cloned().unwrap_or_default()
+    }
+
+    fn segment(&self, at: usize) -> &str {
+        self.path.get(at).map_or("", String::as_str)
+    }
+
+    /// The page that `$skip` and `$top` ask for, with `nextLink`.
+    fn page(&self, all: Vec<Value>, most: usize) -> Value {
+        let skip = self.text("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0_usize);
+        let top = ["$top", "count"].iter().find_map(|key| self.text(key)?.parse().ok()).unwrap_or(most).clamp(1, most);
+        let total = all.len();
+        let value: Vec<Value> = all.into_iter().skip(skip).take(top).collect();
+        let mut page = json!({"value": value});
+        if skip + top < total {
+            let mut query: Vec<String> =
+                self.query.iter().filter(|(key, _)| *key != "$skip").map(|(key, value)| format!("{key}={value}")).collect();
+            query.push(format!("$skip={}", skip + top));
+            let link = format!("{}{}/{}?{}", self.base, self.workspace, self.path.join("/"), query.join("&"));
+            page["nextLink"] = Value::from(link);
+        }
+        page
+    }
+}

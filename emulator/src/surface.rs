@@ -1,8 +1,12 @@
 //! The routes of jobs, runs, online endpoints and telemetry: from a call to a reply, apart from HTTP's machinery.
 
+#[cfg(test)]
+mod bench;
 mod endpoints;
 mod history;
 mod jobs;
+#[cfg(test)]
+mod tests;
 
 use crate::jobs::Jobs;
 use crate::jobs::ground::Ground;

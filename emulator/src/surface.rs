@@ -4,6 +4,7 @@
 mod bench;
 mod endpoints;
 mod history;
+pub(crate) mod http;
 mod jobs;
 #[cfg(test)]
 mod tests;

@@ -131,6 +131,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "takes a literal")]
     fn parse(value: Value) -> Result<Graph, GraphError> {
         Graph::parse(value.as_object().unwrap())
     }

@@ -32,6 +32,7 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// Failed by what the user gave.
+    #[expect(clippy::needless_pass_by_value, reason = "takes what `map_err` hands over")]
     pub(crate) fn user_error(message: impl ToString) -> Self {
         Self::Failed(RunError { code: "UserError".to_owned(), message: message.to_string() })
     }

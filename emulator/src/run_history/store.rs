@@ -81,10 +81,11 @@ impl Runs {
         let Some(workspace) = all.get_mut(workspace) else { return };
         let mut doomed = vec![id.to_owned()];
         while let Some(id) = doomed.pop() {
-            if let Some(run) = workspace.index.remove(&id).and_then(|number| workspace.runs.remove(&number)) {
-                if let Some(siblings) = run.parent.and_then(|parent| workspace.children.get_mut(&parent)) {
-                    siblings.retain(|number| *number != run.number);
-                }
+            let removed = workspace.index.remove(&id).and_then(|number| workspace.runs.remove(&number));
+            if let Some(run) = removed
+                && let Some(siblings) = run.parent.and_then(|parent| workspace.children.get_mut(&parent))
+            {
+                siblings.retain(|number| *number != run.number);
             }
             let children = workspace.children.remove(&id).unwrap_or_default();
             doomed.extend(children.iter().filter_map(|number| workspace.runs.get(number)).map(|run| run.id.clone()));

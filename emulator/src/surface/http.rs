@@ -1,0 +1,235 @@
+//! Jobs, runs, endpoints and telemetry over HTTP: from a request to a [`Call`], from a [`Reply`] to a response.
+
+use super::history::discovery;
+use super::{Begun, Call, Plane, Reply};
+use crate::online::OperationEnd;
+use crate::online::rules::Refusal;
+use crate::online::scoring::{Answered, Asked, Trouble};
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the rest of the emulator decides for these routes.
+pub(crate) trait Gate: Send + Sync + 'static {
+    /// The object id of the principal of a token, if it may do the action in the workspace.
+    fn admit(&self, headers: &HeaderMap, workspace: &str, action: &str) -> Result<String, Refusal>;
+    /// An operation has begun.
+    fn begin(&self, workspace: &str, operation: &str);
+    /// An operation has ended.
+    fn end(&self, operation: &str, end: OperationEnd);
+    /// The path under which ARM tells about an operation; by its result for `Location`.
+    fn operation_path(&self, workspace: &str, operation: &str, result: bool) -> String;
+    /// The workspace of an Application Insights app or a Log Analytics workspace, by its id.
+    fn workspace_of_logs(&self, id: &str) -> Option<String>;
+    /// What is wrong with a deployment on purpose.
+    fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble;
+}
+
+/// A request, taken apart.
+#[derive(Debug, Clone)]
+pub(crate) struct Incoming {
+    pub(crate) method: String,
+    /// Path, still encoded.
+    pub(crate) path: String,
+    /// Query, still encoded.
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// `https://` and the authority the client used.
+    pub(crate) base: String,
+}
+
+/// These routes.
+#[derive(Clone)]
+pub(crate) struct Routes {
+    pub(crate) plane: Plane,
+    pub(crate) gate: Arc<dyn Gate>,
+}
+
+const WORKSPACE_SEGMENTS: usize = 8;
+
+impl Routes {
+    /// Answers a request that is of these routes, by its path; `None` when it is of others.
+    pub(crate) async fn answer(&self, incoming: &Incoming) -> Option<Response<Body>> {
+        let segments: Vec<String> = incoming.path.split('/').filter(|s| !s.is_empty()).map(decoded).collect();
+        let keys: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        match keys.as_slice() {
+            ["discovery"] => Some(response(200, &discovery(&incoming.base))),
+            ["endpoints", region, name, "score"] => Some(self.score(incoming, region, name).await),
+            ["endpoints", region, name, "swagger.json"] => Some(self.swagger(incoming, region, name)),
+            ["applicationinsights", "v1", "apps", id, "query"] | ["loganalytics", "v1", "workspaces", id, "query"] => {
+                Some(self.query(incoming, id))
+            }
+            ["history", _, "subscriptions", ..] => Some(self.workspace_call(incoming, &segments, 1, "runs", Plane::history)),
+            ["mlflow", _, "subscriptions", ..] => Some(self.workspace_call(incoming, &segments, 1, "mlflow", Plane::mlflow)),
+            ["subscriptions", _, "resourcegroups", _, "providers", _, "workspaces", _, kind @ ("jobs" | "onlineendpoints"), ..] => {
+                Some(self.workspace_call(incoming, &segments, 0, kind, |plane, call| plane.arm(call).unwrap_or_default()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A call on a workspace, whose id begins after `skip` and, for data planes, a version.
+    fn workspace_call(
+        &self,
+        incoming: &Incoming,
+        segments: &[String],
+        skip: usize,
+        kind: &str,
+        answer: impl Fn(&Plane, &Call) -> Reply,
+    ) -> Response<Body> {
+        let start = if skip == 0 { 0 } else { skip + 1 };
+        let workspace = segments.get(start..start + WORKSPACE_SEGMENTS).unwrap_or_default();
+        let workspace = format!("/{}", workspace.join("/").to_ascii_lowercase());
+        let mut path = segments.get(start + WORKSPACE_SEGMENTS..).unwrap_or_default().to_vec();
+        if kind == "mlflow" {
+            // api/2.0/mlflow
+            path = path.split_off(path.len().min(3));
+        }
+        let verb = match incoming.method.as_str() {
+            "GET" | "HEAD" => "read",
+            "DELETE" => "delete",
+            "POST" => path.last().map_or("action", |_| "action"),
+            _ => "write",
+        };
+        let action = format!("Microsoft.MachineLearningServices/workspaces/{kind}/{verb}");
+        let principal = match self.gate.admit(&incoming.headers, &workspace, &action) {
+            Ok(principal) => principal,
+            Err(refusal) => return self.reply(&workspace, incoming, Reply::refused(&refusal)),
+        };
+        if self.plane.jobs.ground().workspace(&workspace).is_none() {
+            return self.reply(&workspace, incoming, Reply::refused(&Refusal::not_found("workspace", &workspace)));
+        }
+        let body = if incoming.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&incoming.body) };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => {
+                let refusal = Refusal { status: 400, code: "InvalidRequestContent", message: format!("The body is not JSON: {error}") };
+                return self.reply(&workspace, incoming, Reply::refused(&refusal));
+            }
+        };
+        let call = Call {
+            method: incoming.method.clone(),
+            workspace: workspace.clone(),
+            path,
+            query: pairs(&incoming.query),
+            body,
+            principal,
+            base: incoming.base.clone(),
+        };
+        let reply = answer(&self.plane, &call);
+        self.reply(&workspace, incoming, reply)
+    }
+
+    /// The response; an operation that has begun goes on by itself.
+    fn reply(&self, workspace: &str, incoming: &Incoming, reply: Reply) -> Response<Body> {
+        let mut response = response(reply.status, &reply.body);
+        let Some(Begun { operation, work, by_location }) = reply.begun else { return response };
+        self.gate.begin(workspace, &operation);
+        let mut put = |name: &'static str, result: bool| {
+            let address = format!("{}{}", incoming.base, self.gate.operation_path(workspace, &operation, result));
+            if let Ok(address) = address.parse() {
+                response.headers_mut().insert(name, address);
+            }
+        };
+        put("azure-asyncoperation", false);
+        if by_location {
+            put("location", true);
+        }
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("0"));
+        let gate = Arc::clone(&self.gate);
+        tokio::task::spawn_blocking(move || gate.end(&operation, work()));
+        response
+    }
+
+    async fn score(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
+        let Some(workspace) = self.plane.online.in_region(region, name) else {
+            return response(404, &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
+        };
+        if incoming.method != "POST" {
+            return response(405, &Value::Null);
+        }
+        let asked = self.asked(incoming, &workspace);
+        let trouble = |deployment: &str| self.gate.trouble(name, deployment);
+        answered(self.plane.online.score(&workspace, name, asked, trouble).await)
+    }
+
+    fn swagger(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
+        let Some(workspace) = self.plane.online.in_region(region, name) else {
+            return response(404, &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
+        };
+        let host = incoming.base.trim_start_matches("https://");
+        answered(self.plane.online.swagger(&workspace, name, &self.asked(incoming, &workspace), host))
+    }
+
+    fn asked(&self, incoming: &Incoming, workspace: &str) -> Asked {
+        let text = |name: &str| incoming.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer ").map(|key| key.trim().to_owned()));
+        let action = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action";
+        Asked {
+            entra_allows: bearer.as_ref().is_some_and(|bearer| bearer.contains('.'))
+                && self.gate.admit(&incoming.headers, workspace, action).is_ok(),
+            bearer,
+            deployment: text("azureml-model-deployment"),
+            request_id: text("x-request-id").unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            body: incoming.body.clone(),
+            url: format!("{}{}", incoming.base, incoming.path),
+        }
+    }
+
+    fn query(&self, incoming: &Incoming, id: &str) -> Response<Body> {
+        let not_found = || Reply::refused(&Refusal::not_found("log store", id));
+        let Some(workspace) = self.gate.workspace_of_logs(id) else { return plain(&not_found()) };
+        let admitted = self.gate.admit(&incoming.headers, &workspace, "Microsoft.Insights/components/query/read");
+        if let Err(refusal) = admitted {
+            return plain(&Reply::refused(&refusal));
+        }
+        let mut body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
+        if incoming.method == "GET" {
+            body = serde_json::json!(pairs(&incoming.query));
+        }
+        plain(&self.plane.query(&workspace, &body))
+    }
+}
+
+fn plain(reply: &Reply) -> Response<Body> {
+    response(reply.status, &reply.body)
+}
+
+fn answered(answered: Answered) -> Response<Body> {
+    let mut response = response(answered.status, &answered.body);
+    for (name, value) in answered.headers {
+        if let Ok(value) = value.parse() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// A response; an empty one has no content type.
+fn response(status: u16, body: &Value) -> Response<Body> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match body {
+        Value::Null => Response::new(Body::empty()),
+        body => {
+            let mut response = Response::new(Body::from(body.to_string()));
+            let json = header::HeaderValue::from_static("application/json; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        }
+    };
+    *response.status_mut() = status;
+    response
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn pairs(query: &str) -> BTreeMap<String, String> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(key, value)| (decoded(key).to_ascii_lowercase(), decoded(&value.replace('+', " ")))).collect()
+}

@@ -1,0 +1,4 @@
+//! Schedules: when they fire.
+
+pub(crate) mod trigger;
+mod zone;

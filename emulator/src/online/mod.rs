@@ -35,8 +35,25 @@ struct Inner {
 /// How an operation ended: an error's code and message.
 pub(crate) type OperationEnd = Result<(), (String, String)>;
 
+/// What becomes of an operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// What should.
+    #[default]
+    Proceed,
+    /// It fails with this code and message, and the resource with it.
+    Fail {
+        /// Azure's code, such as `OutOfQuota`.
+        code: String,
+        /// In words.
+        message: String,
+    },
+    /// It is said to have succeeded, and the resource is what it was before.
+    Revert,
+}
+
 /// Work that ends an operation, to be run after the answer to the request that began it.
-pub(crate) type Work = Box<dyn FnOnce() -> OperationEnd + Send>;
+pub(crate) type Work = Box<dyn FnOnce(Fate) -> OperationEnd + Send>;
 
 /// What a write began.
 pub(crate) struct Begun {
@@ -103,7 +120,8 @@ impl Online {
         let named = all.entry(workspace.to_owned()).or_default();
         let key = name.to_ascii_lowercase();
         let put = rules::EndpointBody::read(body, named.get(&key))?;
-        let created = !named.contains_key(&key);
+        let before = named.get(&key).cloned();
+        let created = before.is_none();
         let endpoint = named.entry(key).or_insert_with(|| Endpoint {
             name: name.to_owned(),
             workspace_id: facts.arm_id,
@@ -139,7 +157,11 @@ impl Online {
         // Traffic takes effect with the operation's end; until then requests go where they went.
         let (traffic, mirror) = (put.traffic, put.mirror);
         let shown = endpoint.show(base);
-        let work = self.ending(workspace, name, operation, move |endpoint| {
+        let work = self.ending(workspace, name, operation, before, move |endpoint, failed| {
+            if failed {
+                endpoint.state = "Failed";
+                return;
+            }
             endpoint.traffic = traffic;
             endpoint.mirror = mirror;
             endpoint.state = "Succeeded";
@@ -151,6 +173,7 @@ impl Online {
     pub(crate) fn patch(&self, workspace: &str, name: &str, body: &Map<String, Value>, operation: &str, base: &str) -> Result<Begun, Refusal> {
         let shown = self.with(workspace, name, |endpoint| {
             rules::free(endpoint)?;
+            let before = endpoint.clone();
             for key in ["tags", "identity"] {
                 if let Some(value) = body.get(key) {
                     endpoint.envelope.insert(key.to_owned(), value.clone());
@@ -158,10 +181,12 @@ impl Online {
             }
             endpoint.state = "Updating";
             endpoint.busy = Some(operation.to_owned());
-            Ok(endpoint.show(base))
+            Ok((endpoint.show(base), before))
         });
-        let shown = shown.ok_or_else(|| Refusal::not_found("endpoint", name))??;
-        let work = self.ending(workspace, name, operation, |endpoint| endpoint.state = "Succeeded");
+        let (shown, before) = shown.ok_or_else(|| Refusal::not_found("endpoint", name))??;
+        let work = self.ending(workspace, name, operation, Some(before), |endpoint, failed| {
+            endpoint.state = if failed { "Failed" } else { "Succeeded" };
+        });
         Ok(Begun { shown, created: false, work })
     }
 
@@ -176,11 +201,16 @@ impl Online {
         let Some(begun) = begun else { return Ok(None) };
         begun?;
         let (online, workspace, key) = (self.clone(), workspace.to_owned(), name.to_ascii_lowercase());
-        Ok(Some(Box::new(move || {
+        Ok(Some(Box::new(move |fate| {
             if let Some(named) = online.lock().get_mut(&workspace) {
-                named.remove(&key);
+                match (&fate, named.get_mut(&key)) {
+                    (Fate::Proceed, _) => drop(named.remove(&key)),
+                    (Fate::Fail { .. }, Some(endpoint)) => (endpoint.state, endpoint.busy) = ("Failed", None),
+                    (Fate::Revert, Some(endpoint)) => (endpoint.state, endpoint.busy) = ("Succeeded", None),
+                    (_, None) => {}
+                }
             }
-            Ok(())
+            end_of(fate)
         })))
     }
 
@@ -190,9 +220,10 @@ impl Online {
         let model = self.check_model(workspace, body)?;
         let now = self.0.jobs.ground().now();
         let begun = self.with(workspace, endpoint, |endpoint| {
-            rules::free(endpoint)?;
+            rules::ready(endpoint)?;
             let put = rules::DeploymentBody::read(body)?;
             let key = name.to_ascii_lowercase();
+            let before = endpoint.clone();
             let created = !endpoint.deployments.contains_key(&key);
             let deployment = endpoint.deployments.entry(key).or_insert_with(|| Deployment {
                 name: name.to_owned(),
@@ -212,10 +243,11 @@ impl Online {
             deployment.say(now, &format!("Instance status: pulling the model {model}"));
             endpoint.busy = Some(operation.to_owned());
             let shown = endpoint.deployments.get(&name.to_ascii_lowercase()).map(|d| endpoint.show_deployment(d));
-            Ok((shown.unwrap_or_default(), created))
+            Ok((shown.unwrap_or_default(), before))
         });
-        let (shown, created) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
-        let work = self.loading(workspace, endpoint, name, operation, model);
+        let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
+        let created = !before.deployments.contains_key(&name.to_ascii_lowercase());
+        let work = self.loading(workspace, name, operation, before, model);
         Ok(Begun { shown, created, work })
     }
 
@@ -229,14 +261,23 @@ impl Online {
     }
 
     /// Loads the model, and ends the operation with it.
-    fn loading(&self, workspace: &str, endpoint: &str, name: &str, operation: &str, model: String) -> Work {
-        let (online, workspace, endpoint) = (self.clone(), workspace.to_owned(), endpoint.to_owned());
+    fn loading(&self, workspace: &str, name: &str, operation: &str, before: Endpoint, model: String) -> Work {
+        let (online, workspace, endpoint) = (self.clone(), workspace.to_owned(), before.name.clone());
         let (key, operation) = (name.to_ascii_lowercase(), operation.to_owned());
-        Box::new(move || {
-            let loaded = online.load(&workspace, &model);
+        Box::new(move |fate| {
+            let loaded = match &fate {
+                Fate::Fail { code, message } => Err((code.clone(), message.clone())),
+                _ => online.load(&workspace, &model).map_err(|message| {
+                    ("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}"))
+                }),
+            };
             let now = online.0.jobs.ground().now();
             let end = online.with(&workspace, &endpoint, |endpoint| {
                 release(endpoint, &operation);
+                if fate == Fate::Revert && before.deployments.contains_key(&key) {
+                    restore(endpoint, before);
+                    return Ok(());
+                }
                 let Some(deployment) = endpoint.deployments.get_mut(&key) else { return Ok(()) };
                 match loaded {
                     Ok(model) => {
@@ -246,10 +287,10 @@ impl Online {
                         deployment.state = "Succeeded";
                         Ok(())
                     }
-                    Err(message) => {
+                    Err((code, message)) => {
                         deployment.say(now, &message);
                         deployment.state = "Failed";
-                        Err(("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}")))
+                        Err((code, message))
                     }
                 }
             });
@@ -267,6 +308,7 @@ impl Online {
         let key = name.to_ascii_lowercase();
         let begun = self.with(workspace, endpoint, |endpoint| {
             rules::free(endpoint)?;
+            let before = endpoint.clone();
             let Some(deployment) = endpoint.deployments.get_mut(&key) else {
                 return Err(Refusal::not_found("deployment", name));
             };
@@ -277,12 +319,12 @@ impl Online {
             }
             deployment.state = "Updating";
             endpoint.busy = Some(operation.to_owned());
-            Ok(endpoint.deployments.get(&key).map(|d| endpoint.show_deployment(d)).unwrap_or_default())
+            Ok((endpoint.deployments.get(&key).map(|d| endpoint.show_deployment(d)).unwrap_or_default(), before))
         });
-        let shown = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
-        let work = self.ending(workspace, endpoint, operation, move |endpoint| {
+        let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
+        let work = self.ending(workspace, endpoint, operation, Some(before), move |endpoint, failed| {
             if let Some(deployment) = endpoint.deployments.get_mut(&key) {
-                deployment.state = if deployment.model.is_some() { "Succeeded" } else { "Failed" };
+                deployment.state = if deployment.model.is_some() && !failed { "Succeeded" } else { "Failed" };
             }
         });
         Ok(Begun { shown, created: false, work })
@@ -306,7 +348,13 @@ impl Online {
         match begun {
             None | Some(Ok(false)) => Ok(None),
             Some(Err(refusal)) => Err(refusal),
-            Some(Ok(true)) => Ok(Some(self.ending(workspace, endpoint, operation, move |endpoint| {
+            Some(Ok(true)) => Ok(Some(self.ending(workspace, endpoint, operation, None, move |endpoint, failed| {
+                if failed {
+                    if let Some(deployment) = endpoint.deployments.get_mut(&key) {
+                        deployment.state = "Failed";
+                    }
+                    return;
+                }
                 endpoint.deployments.remove(&key);
                 endpoint.traffic.retain(|name, _| name.to_ascii_lowercase() != key);
                 endpoint.mirror.retain(|name, _| name.to_ascii_lowercase() != key);
@@ -314,16 +362,40 @@ impl Online {
         }
     }
 
-    fn ending(&self, workspace: &str, name: &str, operation: &str, end: impl FnOnce(&mut Endpoint) + Send + 'static) -> Work {
+    /// Work that ends an operation on an endpoint; `end` is told whether it failed.
+    fn ending(
+        &self,
+        workspace: &str,
+        name: &str,
+        operation: &str,
+        before: Option<Endpoint>,
+        end: impl FnOnce(&mut Endpoint, bool) + Send + 'static,
+    ) -> Work {
         let (online, workspace, name) = (self.clone(), workspace.to_owned(), name.to_owned());
         let operation = operation.to_owned();
-        Box::new(move || {
+        Box::new(move |fate| {
             online.with(&workspace, &name, |endpoint| {
                 release(endpoint, &operation);
-                end(endpoint);
+                match (&fate, before) {
+                    (Fate::Revert, Some(before)) => restore(endpoint, before),
+                    _ => end(endpoint, matches!(fate, Fate::Fail { .. })),
+                }
             });
-            Ok(())
+            end_of(fate)
         })
+    }
+}
+
+/// Puts an endpoint back to what it was; what was counted and logged meanwhile may be lost.
+fn restore(endpoint: &mut Endpoint, before: Endpoint) {
+    let routed = endpoint.routed;
+    *endpoint = Endpoint { busy: None, routed, ..before };
+}
+
+fn end_of(fate: Fate) -> OperationEnd {
+    match fate {
+        Fate::Fail { code, message } => Err((code, message)),
+        Fate::Proceed | Fate::Revert => Ok(()),
     }
 }
 

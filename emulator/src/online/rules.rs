@@ -53,6 +53,15 @@ pub(crate) fn free(endpoint: &Endpoint) -> Result<(), Refusal> {
     }
 }
 
+/// Deployments are made on an endpoint that is there and well.
+pub(crate) fn ready(endpoint: &Endpoint) -> Result<(), Refusal> {
+    free(endpoint)?;
+    match endpoint.state {
+        "Succeeded" => Ok(()),
+        state => Err(Refusal::conflict(format!("The endpoint {} is {state}: put it again first.", endpoint.name))),
+    }
+}
+
 /// A deployment that takes traffic can't be deleted.
 pub(crate) fn idle(endpoint: &Endpoint, deployment: &str) -> Result<(), Refusal> {
     let takes = |shares: &Shares| shares.iter().any(|(name, share)| name.eq_ignore_ascii_case(deployment) && *share > 0);

@@ -1,6 +1,7 @@
 //! A workspace in memory, for tests of jobs and endpoints without HTTP.
 
 use super::{Call, Plane, Reply};
+use crate::online::Fate;
 use crate::jobs::ground::{Asset, Ground, WorkspaceFacts};
 use crate::run_history::run::Location;
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ impl Bench {
     pub(super) fn arm(&self, method: &str, path: &str, body: Value) -> Reply {
         let mut reply = self.held(method, path, body);
         if let Some(begun) = reply.begun.take()
-            && let Err((code, message)) = (begun.work)()
+            && let Err((code, message)) = (begun.work)(Fate::Proceed)
         {
             reply.body = json!({"operation": {"code": code, "message": message}});
         }

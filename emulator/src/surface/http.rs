@@ -2,7 +2,7 @@
 
 use super::history::discovery;
 use super::{Begun, Call, Plane, Reply};
-use crate::online::OperationEnd;
+use crate::online::{Fate, OperationEnd};
 use crate::online::rules::Refusal;
 use crate::online::scoring::{Answered, Asked, Trouble};
 use axum::body::Body;
@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the rest of the emulator decides for these routes.
 pub(crate) trait Gate: Send + Sync + 'static {
@@ -23,6 +24,8 @@ pub(crate) trait Gate: Send + Sync + 'static {
     fn operation_path(&self, workspace: &str, operation: &str, result: bool) -> String;
     /// The workspace of an Application Insights app or a Log Analytics workspace, by its id.
     fn workspace_of_logs(&self, id: &str) -> Option<String>;
+    /// How long an operation on a resource takes, and what becomes of it.
+    fn fate(&self, method: &str, path: &str) -> (Duration, Fate);
     /// What is wrong with a deployment on purpose.
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble;
 }
@@ -141,7 +144,15 @@ impl Routes {
         }
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("0"));
         let gate = Arc::clone(&self.gate);
-        tokio::task::spawn_blocking(move || gate.end(&operation, work()));
+        let (latency, fate) = gate.fate(&incoming.method, &incoming.path);
+        tokio::spawn(async move {
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
+            let ended = tokio::task::spawn_blocking(move || work(fate)).await;
+            let lost = |error: tokio::task::JoinError| Err(("InternalServerError".to_owned(), error.to_string()));
+            gate.end(&operation, ended.unwrap_or_else(lost));
+        });
         response
     }
 

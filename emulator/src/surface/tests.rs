@@ -1,6 +1,7 @@
 //! The flow from a pipeline job to a prediction, and what is refused on the way.
 
 use super::bench::{Bench, WORKSPACE, call, rows};
+use crate::online::Fate;
 use crate::online::scoring::{Asked, Trouble};
 use serde_json::{Value, json};
 
@@ -70,7 +71,7 @@ async fn from_a_pipeline_to_a_prediction() {
     assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &json!("Creating")));
     let busy = bench.held("PUT", "onlineEndpoints/bank/deployments/green", deployment("bank/versions/1"));
     assert_eq!(busy.status, 409);
-    assert_eq!((made.begun.unwrap().work)(), Ok(()));
+    assert_eq!((made.begun.unwrap().work)(Fate::Proceed), Ok(()));
 
     let key = bench.arm("POST", "onlineEndpoints/bank/listKeys", Value::Null).body["primaryKey"].as_str().unwrap().to_owned();
     assert_eq!(score(&bench, "wrong", None).await.status, 401);
@@ -148,4 +149,26 @@ async fn commands_run_and_can_be_canceled() {
     bench.arm("PUT", "jobs/c3", job("sleep 60"));
     assert_eq!(bench.arm("POST", "jobs/c3/cancel", Value::Null).status, 200);
     assert_eq!(bench.ended("c3").await["properties"]["status"], "Canceled");
+}
+
+#[test]
+fn operations_fail_and_are_reverted_on_purpose() {
+    let bench = Bench::new();
+    let fail = || Fate::Fail { code: "OutOfQuota".into(), message: "no cores left".into() };
+    let made = bench.held("PUT", "onlineEndpoints/bank", endpoint(&json!({})));
+    assert_eq!((made.begun.unwrap().work)(fail()), Err(("OutOfQuota".into(), "no cores left".into())));
+    let shown = bench.arm("GET", "onlineEndpoints/bank", Value::Null).body;
+    assert_eq!(shown["properties"]["provisioningState"], "Failed");
+    bench.model("bank", "1", "azureml://datastores/workspaceblobstore/paths/none");
+    assert_eq!(bench.held("PUT", "onlineEndpoints/bank/deployments/blue", deployment("bank/versions/1")).status, 409);
+    assert_eq!(bench.arm("PUT", "onlineEndpoints/bank", endpoint(&json!({}))).status, 200);
+
+    let broken = bench.arm("PUT", "onlineEndpoints/bank/deployments/blue", deployment("bank/versions/1"));
+    assert_eq!(broken.body["operation"]["code"], "ResourceNotReady");
+    let traffic = bench.held("PUT", "onlineEndpoints/bank", endpoint(&json!({"blue": 100})));
+    assert_eq!((traffic.begun.unwrap().work)(Fate::Revert), Ok(()));
+    let shown = bench.arm("GET", "onlineEndpoints/bank", Value::Null).body;
+    assert_eq!((&shown["properties"]["traffic"], &shown["properties"]["provisioningState"]), (&json!({}), &json!("Succeeded")));
+    assert_eq!(bench.arm("DELETE", "onlineEndpoints/bank/deployments/blue", Value::Null).status, 202);
+    assert_eq!(bench.arm("GET", "onlineEndpoints/bank/deployments/blue", Value::Null).status, 404);
 }

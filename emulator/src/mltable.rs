@@ -99,9 +99,13 @@ fn read_options(arguments: &Value) -> Result<ReadOptions, MlTableError> {
         Some(Value::Bool(true)) | None => {}
         Some(Value::Bool(false)) => options.header = Header::NoHeader,
         Some(value) => {
-            let expected = "known are no_header, from_first_file, all_files_different_headers and all_files_same_headers";
-            options.header = serde_json::from_value(value.clone())
-                .map_err(|_| MlTableError::Option { option: "header", value: value.to_string(), expected })?;
+            let expected =
+                "known are no_header, from_first_file, all_files_different_headers and all_files_same_headers";
+            options.header = serde_json::from_value(value.clone()).map_err(|_| MlTableError::Option {
+                option: "header",
+                value: value.to_string(),
+                expected,
+            })?;
         }
     }
     if let Some(flag) = arguments.get("empty_as_string").and_then(Value::as_bool) {

@@ -5,6 +5,8 @@ mod bench;
 mod endpoints;
 mod history;
 pub(crate) mod http;
+#[cfg(test)]
+mod http_tests;
 mod jobs;
 #[cfg(test)]
 mod tests;
@@ -67,12 +69,17 @@ impl Reply {
     }
 
     fn refused(refusal: &Refusal) -> Self {
-        let body = json!({"error": {"code": refusal.code, "message": refusal.message, "details": [], "additionalInfo": []}});
+        let body =
+            json!({"error": {"code": refusal.code, "message": refusal.message, "details": [], "additionalInfo": []}});
         Self { status: refusal.status, body, begun: None }
     }
 
     fn not_allowed() -> Self {
-        Self::refused(&Refusal { status: 405, code: "MethodNotAllowed", message: "The resource does not take this method.".to_owned() })
+        Self::refused(&Refusal {
+            status: 405,
+            code: "MethodNotAllowed",
+            message: "The resource does not take this method.".to_owned(),
+        })
     }
 }
 
@@ -137,8 +144,12 @@ impl Call {
         let value: Vec<Value> = all.into_iter().skip(skip).take(top).collect();
         let mut page = json!({"value": value});
         if skip + top < total {
-            let mut query: Vec<String> =
-                self.query.iter().filter(|(key, _)| *key != "$skip").map(|(key, value)| format!("{key}={value}")).collect();
+            let mut query: Vec<String> = self
+                .query
+                .iter()
+                .filter(|(key, _)| *key != "$skip")
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
             query.push(format!("$skip={}", skip + top));
             let link = format!("{}{}/{}?{}", self.base, self.workspace, self.path.join("/"), query.join("&"));
             page["nextLink"] = Value::from(link);

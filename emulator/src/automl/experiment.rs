@@ -7,7 +7,9 @@ use super::mlflow_model;
 use super::request::AutoMlRequest;
 use crate::jobs::{Ended, Outputs, Underway};
 use crate::run_history::run::{Location, Run, RunError, RunKind, Status};
-use azureml_emulator_learn::{AutoMl, AutoMlError, Data, Event, Metrics, Outcome, TrialReport, TrialResult, TrialStart};
+use azureml_emulator_learn::{
+    AutoMl, AutoMlError, Data, Event, Metrics, Outcome, TrialReport, TrialResult, TrialStart,
+};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -62,7 +64,11 @@ fn describe(under: &Underway, request: &AutoMlRequest) {
             // A step's own facts (its module's name and source) stay.
             run.properties.entry(key.to_owned()).or_insert(value);
         }
-        let inputs = [("training_data", Some(&request.training)), ("validation_data", request.validation.as_ref()), ("test_data", request.test.as_ref())];
+        let inputs = [
+            ("training_data", Some(&request.training)),
+            ("validation_data", request.validation.as_ref()),
+            ("test_data", request.test.as_ref()),
+        ];
         run.inputs.extend(inputs.into_iter().filter_map(|(name, uri)| Some((name.to_owned(), uri?.clone()))));
     });
 }
@@ -102,7 +108,9 @@ impl Diary<'_> {
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into();
-        run.params = [("algorithm".to_owned(), trial.algorithm.clone()), ("parameters".to_owned(), trial.parameters.clone())].into();
+        run.params =
+            [("algorithm".to_owned(), trial.algorithm.clone()), ("parameters".to_owned(), trial.parameters.clone())]
+                .into();
         if let Some(stands_for) = trial.stands_for {
             run.properties.insert("stands_for".to_owned(), stands_for.azure_name().to_owned());
         }
@@ -139,7 +147,10 @@ fn write_lists(run: &mut Run, finished: &BTreeMap<usize, TrialReport>) {
         };
         put("iteration", &|report| report.trial.number.to_string());
         put("score", &|report| {
-            report.metrics().and_then(|metrics| metrics.get(&metric)).map_or_else(|| "NaN".to_owned(), |score| score.to_string())
+            report
+                .metrics()
+                .and_then(|metrics| metrics.get(&metric))
+                .map_or_else(|| "NaN".to_owned(), |score| score.to_string())
         });
         put("run_algorithm", &|report| report.trial.algorithm.clone());
         put("run_preprocessor", &|report| report.trial.preprocessor.clone());
@@ -181,11 +192,12 @@ fn conclude(under: &Underway, outcome: &Outcome) -> Result<Outputs, Ended> {
     let (jobs, workspace) = (&under.jobs, &under.workspace);
     let best = child(&under.run, outcome.best);
     let folder = jobs.runs().get(workspace, &best).map(|run| run.artifacts.join("outputs/mlflow-model"));
-    let lost = || Ended::Failed(RunError { code: "ServiceError".to_owned(), message: "The best trial has no run.".to_owned() });
+    let lost = || {
+        Ended::Failed(RunError { code: "ServiceError".to_owned(), message: "The best trial has no run.".to_owned() })
+    };
     let folder: Location = folder.ok_or_else(lost)?;
-    mlflow_model::write(jobs.ground(), &folder, &best, &outcome.model).map_err(|error| {
-        Ended::Failed(RunError { code: "ServiceError".to_owned(), message: error.to_string() })
-    })?;
+    mlflow_model::write(jobs.ground(), &folder, &best, &outcome.model)
+        .map_err(|error| Ended::Failed(RunError { code: "ServiceError".to_owned(), message: error.to_string() }))?;
     let outputs = Outputs::from([("best_model".to_owned(), folder.clone())]);
     jobs.runs().change(workspace, &best, |run| run.outputs.insert("mlflow_log_model".to_owned(), folder.clone()));
     let test = outcome.test_metrics.as_ref().map(|metrics| test_run(under, &best, metrics));

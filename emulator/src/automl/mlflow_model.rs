@@ -21,14 +21,16 @@ pub(crate) enum ModelFolderError {
 
 /// Writes a model's folder.
 pub(crate) fn write(ground: &dyn Ground, folder: &Location, run: &str, model: &Model) -> Result<(), ModelFolderError> {
-    let text = model.to_json().map_err(|error| ModelFolderError::Broken {
-        path: folder.path.clone(),
-        message: error.to_string(),
-    })?;
+    let text = model
+        .to_json()
+        .map_err(|error| ModelFolderError::Broken { path: folder.path.clone(), message: error.to_string() })?;
     let size = text.len();
     ground.write(&folder.join(MODEL_FILE), text.into_bytes());
     ground.write(&folder.join("requirements.txt"), b"azureml-automl-runtime\nmlflow\n".to_vec());
-    ground.write(&folder.join("conda.yaml"), b"name: automl\ndependencies:\n- python=3.10\n- pip:\n  - mlflow\n".to_vec());
+    ground.write(
+        &folder.join("conda.yaml"),
+        b"name: automl\ndependencies:\n- python=3.10\n- pip:\n  - mlflow\n".to_vec(),
+    );
     let created = ground.now().strftime("%Y-%m-%d %H:%M:%S.%6f").to_string();
     ground.write(&folder.join("MLmodel"), ml_model(run, &created, size, model).into_bytes());
     Ok(())

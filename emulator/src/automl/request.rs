@@ -77,8 +77,9 @@ impl<'a> Fields<'a> {
             return Ok(Duration::try_from_secs_f64(minutes * 60.0).ok());
         }
         let Some(text) = self.text(name) else { return Ok(None) };
-        iso_duration(text).map(Some).ok_or_else(|| {
-            RequestError::Invalid { field: name, message: format!("{text} is not an ISO 8601 duration such as PT1H") }
+        iso_duration(text).map(Some).ok_or_else(|| RequestError::Invalid {
+            field: name,
+            message: format!("{text} is not an ISO 8601 duration such as PT1H"),
         })
     }
 }
@@ -109,7 +110,8 @@ impl AutoMlRequest {
             Some(text) if text.eq_ignore_ascii_case("classification") => Task::Classification,
             Some(text) if text.eq_ignore_ascii_case("regression") => Task::Regression,
             Some(other) => {
-                let message = format!("{other} is not a task this emulator trains; known are Classification, Regression");
+                let message =
+                    format!("{other} is not a task this emulator trains; known are Classification, Regression");
                 return Err(RequestError::Invalid { field: "taskType", message });
             }
         };
@@ -201,7 +203,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let parse = |body: Value| AutoMlRequest::parse(body.as_object().unwrap()).unwrap_err().to_string();
-        assert_eq!(parse(json!({"taskType": "Regression", "trainingData": {"uri": "u"}})), "targetColumnName is missing");
+        assert_eq!(
+            parse(json!({"taskType": "Regression", "trainingData": {"uri": "u"}})),
+            "targetColumnName is missing"
+        );
         let metric = json!({"taskType": "Regression", "targetColumnName": "y", "primaryMetric": "Accuracy", "trainingData": {"uri": "u"}});
         assert!(parse(metric).contains("primaryMetric"));
         let timeout = json!({"taskType": "Regression", "targetColumnName": "y", "trainingData": {"uri": "u"}, "limitSettings": {"timeout": "1h?"}});

@@ -66,7 +66,8 @@ fn prepare(under: &Underway, definition: &Map<String, Value>, inputs: &Inputs) -
     let command = definition.get("command").and_then(Value::as_str).unwrap_or_default();
     let command = placeholder::replace(command, |expression| match expression {
         Expression::Input(name) => {
-            let given = inputs.get(&name).ok_or_else(|| Ended::user_error(format!("The input {name} has no value.")))?;
+            let given =
+                inputs.get(&name).ok_or_else(|| Ended::user_error(format!("The input {name} has no value.")))?;
             materialise(under, given, &folder.join("inputs").join(&name))
         }
         Expression::Output(name) => Ok(folder.join("outputs").join(name).display().to_string()),
@@ -143,8 +144,17 @@ async fn execute(under: &Underway, prepared: &Prepared) -> Result<(), Ended> {
         () = cancelled => return Err(Ended::Canceled),
     };
     let log = [output.stdout, output.stderr].concat();
-    let place = under.jobs.runs().get(&under.workspace, &under.run).map(|run| run.artifacts.join("user_logs/std_log.txt"));
-    let tail: String = String::from_utf8_lossy(&log).lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    let place =
+        under.jobs.runs().get(&under.workspace, &under.run).map(|run| run.artifacts.join("user_logs/std_log.txt"));
+    let tail: String = String::from_utf8_lossy(&log)
+        .lines()
+        .rev()
+        .take(5)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect::<Vec<_>>()
+        .join("\n");
     if let Some(place) = place {
         under.jobs.ground().write(&place, log);
     }

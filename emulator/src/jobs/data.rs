@@ -31,7 +31,8 @@ pub(crate) fn read(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &str)
         Some((parent, "MLTable")) => (Location { path: parent.to_owned(), ..folder.clone() }, folder.clone()),
         _ => (folder.clone(), folder.join("MLTable")),
     };
-    let text = ground.read(&file).ok_or_else(|| DataError::NoMlTable { uri: uri.to_owned(), path: file.path.clone() })?;
+    let text =
+        ground.read(&file).ok_or_else(|| DataError::NoMlTable { uri: uri.to_owned(), path: file.path.clone() })?;
     let text = String::from_utf8(text).map_err(|_| DataError::NotText { path: file.path.clone() })?;
     let table = MlTable::parse(&text)?;
     let mut files = Vec::new();

@@ -39,7 +39,9 @@ pub(crate) enum GraphError {
     Empty,
     #[error("step {0} is not an object")]
     NotAStep(String),
-    #[error("step {node} has the type {kind}, which this emulator does not run: known are automl, command and pipeline")]
+    #[error(
+        "step {node} has the type {kind}, which this emulator does not run: known are automl, command and pipeline"
+    )]
     UnknownType { node: String, kind: String },
     #[error("step {node} reads the output of step {needs}, which the pipeline does not have")]
     Dangling { node: String, needs: String },
@@ -154,7 +156,8 @@ mod tests {
     #[test]
     fn what_cannot_run_is_refused() {
         let step = |text: &str| json!({"type": "command", "inputs": {"x": text}});
-        let cycle = json!({"jobs": {"a": step("${{parent.jobs.b.outputs.o}}"), "b": step("${{parent.jobs.a.outputs.o}}")}});
+        let cycle =
+            json!({"jobs": {"a": step("${{parent.jobs.b.outputs.o}}"), "b": step("${{parent.jobs.a.outputs.o}}")}});
         assert_eq!(parse(cycle), Err(GraphError::Cycle("a, b".into())));
         let dangling = parse(json!({"jobs": {"a": step("${{parent.jobs.z.outputs.o}}")}}));
         assert_eq!(dangling, Err(GraphError::Dangling { node: "a".into(), needs: "z".into() }));

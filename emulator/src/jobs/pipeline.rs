@@ -45,7 +45,8 @@ pub(super) fn run<'a>(
             .and_then(|s| s.get("continue_on_step_failure").or_else(|| s.get("continueOnStepFailure")))
             .is_some_and(|flag| flag.as_bool() == Some(true) || flag.as_str() == Some("true"));
         under.turn(Status::Running);
-        let mut steps = Steps { under, inputs, done: BTreeMap::new(), outputs: Outputs::new(), failed: BTreeMap::new() };
+        let mut steps =
+            Steps { under, inputs, done: BTreeMap::new(), outputs: Outputs::new(), failed: BTreeMap::new() };
         steps.run(graph, persevere).await?;
         under.turn(Status::Finalizing);
         let outputs = steps.outputs;
@@ -88,9 +89,10 @@ impl Steps<'_> {
         }
         match self.failed.iter().next() {
             None => Ok(()),
-            Some((name, Ended::Failed(error))) => {
-                Err(Ended::user_error(format!("Pipeline has failed child jobs. Failed node: /{name}. {}", error.message)))
-            }
+            Some((name, Ended::Failed(error))) => Err(Ended::user_error(format!(
+                "Pipeline has failed child jobs. Failed node: /{name}. {}",
+                error.message
+            ))),
             Some((_, Ended::Canceled)) => Err(Ended::Canceled),
         }
     }
@@ -135,7 +137,8 @@ impl Steps<'_> {
         };
         let parent = jobs.runs().get(workspace, &self.under.run);
         let mut run = jobs.blank(workspace, &id, kind, parent.as_ref().map_or("", |parent| &parent.created_by));
-        run.display_name = node.body.get("display_name").and_then(Value::as_str).map(str::to_owned).or(Some(node.name.clone()));
+        run.display_name =
+            node.body.get("display_name").and_then(Value::as_str).map(str::to_owned).or(Some(node.name.clone()));
         run.parent = Some(self.under.run.clone());
         run.root = parent.as_ref().map_or_else(|| self.under.run.clone(), |parent| parent.root.clone());
         run.experiment = parent.map_or_else(|| "Default".to_owned(), |parent| parent.experiment);
@@ -159,7 +162,9 @@ impl Steps<'_> {
             Value::String(text) => match placeholder::whole(text).map_err(Ended::user_error)? {
                 Some(Expression::ParentInput(name)) => {
                     let given = self.inputs.get(&name).cloned();
-                    Value::from(given.ok_or_else(|| Ended::user_error(format!("The pipeline input {name} has no value.")))?)
+                    Value::from(
+                        given.ok_or_else(|| Ended::user_error(format!("The pipeline input {name} has no value.")))?,
+                    )
                 }
                 Some(Expression::NodeOutput { node, output }) => {
                     let run = self.done.get(&node).cloned().unwrap_or_default();
@@ -195,7 +200,8 @@ fn with_component(child: &Underway, body: &Map<String, Value>) -> Result<Map<Str
     let id = body.get("componentId").or_else(|| body.get("component")).and_then(Value::as_str);
     let Some(id) = id else { return Ok(body.clone()) };
     let spec = submit::component(&child.jobs, &child.workspace, id);
-    let mut spec = spec.ok_or_else(|| Ended::user_error(format!("The component {id} was not found in the workspace.")))?;
+    let mut spec =
+        spec.ok_or_else(|| Ended::user_error(format!("The component {id} was not found in the workspace.")))?;
     for (key, value) in body.iter().filter(|(key, _)| !["inputs", "outputs", "type"].contains(&key.as_str())) {
         spec.insert(key.clone(), value.clone());
     }

@@ -14,7 +14,9 @@ pub(crate) enum SubmitError {
     Invalid(String),
     #[error("The compute target {0} was not found in the workspace.")]
     NoCompute(String),
-    #[error("A job with the name {name} exists, and {field} can't be changed: tags, properties to be added, displayName, description and isArchived can.")]
+    #[error(
+        "A job with the name {name} exists, and {field} can't be changed: tags, properties to be added, displayName, description and isArchived can."
+    )]
     Immutable { name: String, field: String },
 }
 
@@ -23,7 +25,13 @@ const MUTABLE: [&str; 7] = ["tags", "properties", "displayName", "description", 
 
 impl Jobs {
     /// Accepts a job, or an update of one; tells whether it is new.
-    pub(crate) fn put(&self, workspace: &str, name: &str, mut properties: Map<String, Value>, by: &str) -> Result<bool, SubmitError> {
+    pub(crate) fn put(
+        &self,
+        workspace: &str,
+        name: &str,
+        mut properties: Map<String, Value>,
+        by: &str,
+    ) -> Result<bool, SubmitError> {
         if let Some(known) = self.runs().get(workspace, name) {
             check_immutable(&known, &properties)?;
             self.runs().change(workspace, name, |run| update(run, &properties));

@@ -47,7 +47,20 @@ pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &s
             );
             datastore(ground, &arm, uri, parts.get(6..).unwrap_or_default())
         }
-        ["subscriptions", _, "resourcegroups", _, "providers", _, "workspaces", _, kind @ ("data" | "models"), _, "versions", _] => {
+        [
+            "subscriptions",
+            _,
+            "resourcegroups",
+            _,
+            "providers",
+            _,
+            "workspaces",
+            _,
+            kind @ ("data" | "models"),
+            _,
+            "versions",
+            _,
+        ] => {
             let arm = format!("/{}", keys.get(..8).unwrap_or_default().join("/"));
             asset(ground, runs, &arm, uri, kind, parts.get(9).copied(), parts.get(11).copied())
         }

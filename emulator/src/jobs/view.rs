@@ -44,7 +44,9 @@ impl Jobs {
 fn child(run: &Run) -> Map<String, Value> {
     let body = match run.kind {
         RunKind::Pipeline => json!({"jobType": "Pipeline"}),
-        _ => json!({"jobType": "Command", "command": "automl", "environmentId": "azureml://registries/azureml/environments/AzureML-AutoML/versions/1"}),
+        _ => {
+            json!({"jobType": "Command", "command": "automl", "environmentId": "azureml://registries/azureml/environments/AzureML-AutoML/versions/1"})
+        }
     };
     body.as_object().cloned().unwrap_or_default()
 }

@@ -74,7 +74,8 @@ impl Deployment {
     /// learn.microsoft.com: twice the concurrency of all instances).
     pub(crate) fn capacity(&self) -> usize {
         let each = self.setting("maxConcurrentRequestsPerInstance").and_then(Value::as_u64).unwrap_or(1);
-        let instances = self.envelope.get("sku").and_then(|sku| sku.get("capacity")).and_then(Value::as_u64).unwrap_or(1);
+        let instances =
+            self.envelope.get("sku").and_then(|sku| sku.get("capacity")).and_then(Value::as_u64).unwrap_or(1);
         (2 * each * instances).max(1) as usize
     }
 
@@ -102,8 +103,14 @@ impl Endpoint {
         let route = format!("{base}/endpoints/{}/{}", self.location, self.name);
         let mut own = properties.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         own.insert("azureml.onlineendpointid".to_owned(), Value::from(self.id().to_ascii_lowercase()));
-        own.insert("createdAt".to_owned(), Value::from(self.created.strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string()));
-        own.insert("lastModifiedAt".to_owned(), Value::from(self.modified.strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string()));
+        own.insert(
+            "createdAt".to_owned(),
+            Value::from(self.created.strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string()),
+        );
+        own.insert(
+            "lastModifiedAt".to_owned(),
+            Value::from(self.modified.strftime("%Y-%m-%dT%H:%M:%S.%6f+0000").to_string()),
+        );
         properties.remove("keys");
         for (key, value) in [
             ("authMode", Value::from(self.auth_mode())),
@@ -120,7 +127,10 @@ impl Endpoint {
         let mut shown = envelope(&self.id(), &self.name, "onlineEndpoints", &self.location, &self.envelope);
         shown.entry("kind").or_insert_with(|| Value::from("Managed"));
         shown.insert("properties".to_owned(), Value::Object(properties));
-        shown.insert("systemData".to_owned(), json!({"createdAt": self.created.to_string(), "lastModifiedAt": self.modified.to_string()}));
+        shown.insert(
+            "systemData".to_owned(),
+            json!({"createdAt": self.created.to_string(), "lastModifiedAt": self.modified.to_string()}),
+        );
         Value::Object(shown)
     }
 
@@ -133,9 +143,18 @@ impl Endpoint {
             ("scaleSettings", json!({"scaleType": "Default"})),
             ("appInsightsEnabled", json!(false)),
             ("egressPublicNetworkAccess", json!("Enabled")),
-            ("requestSettings", json!({"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"})),
-            ("livenessProbe", json!({"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30})),
-            ("readinessProbe", json!({"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30})),
+            (
+                "requestSettings",
+                json!({"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"}),
+            ),
+            (
+                "livenessProbe",
+                json!({"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}),
+            ),
+            (
+                "readinessProbe",
+                json!({"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}),
+            ),
             ("environmentVariables", json!({})),
             ("properties", json!({})),
         ];
@@ -145,7 +164,8 @@ impl Endpoint {
             }
         }
         let id = format!("{}/deployments/{}", self.id(), deployment.name);
-        let mut shown = envelope(&id, &deployment.name, "onlineEndpoints/deployments", &self.location, &deployment.envelope);
+        let mut shown =
+            envelope(&id, &deployment.name, "onlineEndpoints/deployments", &self.location, &deployment.envelope);
         shown.entry("sku").or_insert_with(|| json!({"name": "Default", "capacity": 1}));
         shown.insert("properties".to_owned(), Value::Object(properties));
         shown.insert("systemData".to_owned(), json!({"createdAt": deployment.created.to_string()}));
@@ -159,7 +179,10 @@ fn envelope(id: &str, name: &str, kind: &str, location: &str, put: &Map<String, 
     shown.insert("name".to_owned(), Value::from(name));
     shown.insert("type".to_owned(), Value::from(format!("Microsoft.MachineLearningServices/workspaces/{kind}")));
     shown.insert("location".to_owned(), Value::from(location));
-    shown.insert("tags".to_owned(), put.get("tags").filter(|tags| !tags.is_null()).cloned().unwrap_or_else(|| json!({})));
+    shown.insert(
+        "tags".to_owned(),
+        put.get("tags").filter(|tags| !tags.is_null()).cloned().unwrap_or_else(|| json!({})),
+    );
     for key in ["identity", "kind", "sku"] {
         if let Some(value) = put.get(key).filter(|value| !value.is_null()) {
             shown.insert(key.to_owned(), value.clone());

@@ -63,6 +63,9 @@ impl Online {
             let from = deployment.lines.len().saturating_sub(tail);
             Some(deployment.lines.iter().skip(from).map(|line| format!("{line}\n")).collect::<String>())
         });
-        content.flatten().map(|content| json!({"content": content})).ok_or_else(|| Refusal::not_found("deployment", name))
+        content
+            .flatten()
+            .map(|content| json!({"content": content}))
+            .ok_or_else(|| Refusal::not_found("deployment", name))
     }
 }

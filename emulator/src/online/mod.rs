@@ -108,12 +108,27 @@ impl Online {
     }
 
     /// Makes or replaces an endpoint.
-    pub(crate) fn put(&self, workspace: &str, name: &str, body: &Map<String, Value>, operation: &str, base: &str) -> Result<Begun, Refusal> {
+    pub(crate) fn put(
+        &self,
+        workspace: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+        base: &str,
+    ) -> Result<Begun, Refusal> {
         rules::name("endpoint", name)?;
-        let facts = self.0.jobs.ground().workspace(workspace).ok_or_else(|| Refusal::not_found("workspace", workspace))?;
-        let location = body.get("location").and_then(Value::as_str).unwrap_or(&facts.location).to_ascii_lowercase().replace(' ', "");
+        let facts =
+            self.0.jobs.ground().workspace(workspace).ok_or_else(|| Refusal::not_found("workspace", workspace))?;
+        let location = body
+            .get("location")
+            .and_then(Value::as_str)
+            .unwrap_or(&facts.location)
+            .to_ascii_lowercase()
+            .replace(' ', "");
         if self.in_region(&location, name).is_some_and(|owner| owner != workspace) {
-            return Err(Refusal::conflict(format!("The endpoint name {name} is taken in the region {location}: choose another one.")));
+            return Err(Refusal::conflict(format!(
+                "The endpoint name {name} is taken in the region {location}: choose another one."
+            )));
         }
         let now = self.0.jobs.ground().now();
         let mut all = self.lock();
@@ -146,7 +161,9 @@ impl Online {
         endpoint.busy = Some(operation.to_owned());
         endpoint.modified = now;
         if let (true, Some(keys)) = (created, body.get("properties").and_then(|p| p.get("keys"))) {
-            for (slot, field) in [(&mut endpoint.primary_key, "primaryKey"), (&mut endpoint.secondary_key, "secondaryKey")] {
+            for (slot, field) in
+                [(&mut endpoint.primary_key, "primaryKey"), (&mut endpoint.secondary_key, "secondaryKey")]
+            {
                 if let Some(key) = keys.get(field).and_then(Value::as_str).filter(|key| !key.is_empty()) {
                     *slot = key.to_owned();
                 }
@@ -170,7 +187,14 @@ impl Online {
     }
 
     /// Changes an endpoint's tags and identity.
-    pub(crate) fn patch(&self, workspace: &str, name: &str, body: &Map<String, Value>, operation: &str, base: &str) -> Result<Begun, Refusal> {
+    pub(crate) fn patch(
+        &self,
+        workspace: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+        base: &str,
+    ) -> Result<Begun, Refusal> {
         let shown = self.with(workspace, name, |endpoint| {
             rules::free(endpoint)?;
             let before = endpoint.clone();
@@ -215,7 +239,14 @@ impl Online {
     }
 
     /// Makes or replaces a deployment.
-    pub(crate) fn put_deployment(&self, workspace: &str, endpoint: &str, name: &str, body: &Map<String, Value>, operation: &str) -> Result<Begun, Refusal> {
+    pub(crate) fn put_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+    ) -> Result<Begun, Refusal> {
         rules::name("deployment", name)?;
         let model = self.check_model(workspace, body)?;
         let now = self.0.jobs.ground().now();
@@ -304,7 +335,14 @@ impl Online {
     }
 
     /// Changes a deployment's tags and capacity.
-    pub(crate) fn patch_deployment(&self, workspace: &str, endpoint: &str, name: &str, body: &Map<String, Value>, operation: &str) -> Result<Begun, Refusal> {
+    pub(crate) fn patch_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+    ) -> Result<Begun, Refusal> {
         let key = name.to_ascii_lowercase();
         let begun = self.with(workspace, endpoint, |endpoint| {
             rules::free(endpoint)?;
@@ -331,7 +369,13 @@ impl Online {
     }
 
     /// Deletes a deployment; `None` when there is none.
-    pub(crate) fn delete_deployment(&self, workspace: &str, endpoint: &str, name: &str, operation: &str) -> Result<Option<Work>, Refusal> {
+    pub(crate) fn delete_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        operation: &str,
+    ) -> Result<Option<Work>, Refusal> {
         let key = name.to_ascii_lowercase();
         let begun = self.with(workspace, endpoint, |endpoint| {
             if !endpoint.deployments.contains_key(&key) {

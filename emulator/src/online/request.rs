@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 pub(crate) enum RequestError {
     #[error("The request body is not JSON: {0}")]
     NotJson(String),
-    #[error("The request has no input_data: send {{\"input_data\": {{\"columns\": [...], \"index\": [...], \"data\": [[...]]}}}}")]
+    #[error(
+        "The request has no input_data: send {{\"input_data\": {{\"columns\": [...], \"index\": [...], \"data\": [[...]]}}}}"
+    )]
     NoInput,
     #[error("input_data.{0}")]
     Shape(&'static str),
@@ -45,7 +47,9 @@ fn split(map: &Map<String, Value>, columns: &[ColumnSchema]) -> Result<Table, Re
         None | Some(Value::Null) => Vec::new(),
         Some(value) => {
             let list = value.as_array().ok_or(RequestError::Shape("columns must be a list of names"))?;
-            list.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+            list.iter()
+                .map(|name| name.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
                 .ok_or(RequestError::Shape("columns must be a list of names"))?
         }
     };
@@ -58,7 +62,10 @@ fn split(map: &Map<String, Value>, columns: &[ColumnSchema]) -> Result<Table, Re
 }
 
 fn arrays(names: &[String], data: &[Value], columns: &[ColumnSchema]) -> Result<Table, RequestError> {
-    let rows: Vec<Vec<Value>> = data.iter().map(|row| row.as_array().cloned()).collect::<Option<_>>()
+    let rows: Vec<Vec<Value>> = data
+        .iter()
+        .map(|row| row.as_array().cloned())
+        .collect::<Option<_>>()
         .ok_or(RequestError::Shape("data must be a list of rows, each a list of values"))?;
     Table::from_split(columns, names, &rows).map_err(|error| RequestError::Values(error.to_string()))
 }
@@ -67,7 +74,10 @@ fn list(items: &[Value], columns: &[ColumnSchema]) -> Result<Table, RequestError
     if items.first().is_some_and(Value::is_array) {
         return arrays(&[], items, columns);
     }
-    let records: Vec<Map<String, Value>> = items.iter().map(|item| item.as_object().cloned()).collect::<Option<_>>()
+    let records: Vec<Map<String, Value>> = items
+        .iter()
+        .map(|item| item.as_object().cloned())
+        .collect::<Option<_>>()
         .ok_or(RequestError::Shape("must be a list of records, or of rows"))?;
     Table::from_records(columns, &records).map_err(|error| RequestError::Values(error.to_string()))
 }
@@ -91,7 +101,8 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_same_rows() {
-        let split = read(&json!({"input_data": {"columns": ["job", "age"], "index": [0], "data": [["admin", 31]]}})).unwrap();
+        let split =
+            read(&json!({"input_data": {"columns": ["job", "age"], "index": [0], "data": [["admin", 31]]}})).unwrap();
         assert_eq!(read(&json!({"input_data": [{"age": 31, "job": "admin"}]})), Ok(split.clone()));
         assert_eq!(read(&json!({"input_data": [[31, "admin"]]})), Ok(split.clone()));
         assert_eq!(read(&json!({"Inputs": {"data": [{"age": 31, "job": "admin"}]}})), Ok(split));

@@ -64,7 +64,8 @@ pub(crate) fn ready(endpoint: &Endpoint) -> Result<(), Refusal> {
 
 /// A deployment that takes traffic can't be deleted.
 pub(crate) fn idle(endpoint: &Endpoint, deployment: &str) -> Result<(), Refusal> {
-    let takes = |shares: &Shares| shares.iter().any(|(name, share)| name.eq_ignore_ascii_case(deployment) && *share > 0);
+    let takes =
+        |shares: &Shares| shares.iter().any(|(name, share)| name.eq_ignore_ascii_case(deployment) && *share > 0);
     match takes(&endpoint.traffic) || takes(&endpoint.mirror) {
         false => Ok(()),
         true => Err(Refusal::bad(format!(
@@ -92,9 +93,10 @@ impl EndpointBody {
         let mut properties = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         let mode = properties.get("authMode").and_then(Value::as_str).unwrap_or("Key").to_owned();
         let modes = ["Key", "AMLToken", "AADToken"];
-        let mode = modes.into_iter().find(|known| known.eq_ignore_ascii_case(&mode)).ok_or_else(|| {
-            Refusal::bad(format!("authMode {mode} is not known: it is Key, AMLToken or AADToken."))
-        })?;
+        let mode = modes
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(&mode))
+            .ok_or_else(|| Refusal::bad(format!("authMode {mode} is not known: it is Key, AMLToken or AADToken.")))?;
         properties.insert("authMode".to_owned(), Value::from(mode));
         let traffic = shares(&mut properties, "traffic")?;
         let mirror = shares(&mut properties, "mirrorTraffic")?;
@@ -115,7 +117,9 @@ fn shares(properties: &mut Map<String, Value>, field: &str) -> Result<Shares, Re
     map.into_iter()
         .map(|(name, share)| {
             let share = share.as_i64().or_else(|| share.as_f64().map(|share| share as i64));
-            share.map(|share| (name.clone(), share)).ok_or_else(|| Refusal::bad(format!("{field} of {name} is not a number.")))
+            share
+                .map(|share| (name.clone(), share))
+                .ok_or_else(|| Refusal::bad(format!("{field} of {name} is not a number.")))
         })
         .collect()
 }

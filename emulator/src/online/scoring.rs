@@ -61,7 +61,13 @@ fn refused(status: u16, code: &str, message: &str) -> Answered {
 
 impl Online {
     /// Answers `POST score`.
-    pub(crate) async fn score(&self, workspace: &str, endpoint: &str, asked: Asked, trouble: impl Fn(&str) -> Trouble) -> Answered {
+    pub(crate) async fn score(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        asked: Asked,
+        trouble: impl Fn(&str) -> Trouble,
+    ) -> Answered {
         let begun = std::time::Instant::now();
         let now = self.jobs().ground().now();
         let mut answered = match self.enter(workspace, endpoint, &asked, now) {
@@ -85,7 +91,11 @@ impl Online {
     fn enter(&self, workspace: &str, endpoint: &str, asked: &Asked, now: Timestamp) -> Result<Route, Answered> {
         let route = self.with(workspace, endpoint, |endpoint| {
             if !allowed(endpoint, asked, now) {
-                return Err(refused(401, "Unauthorized", "The key or token is missing or not valid for this endpoint."));
+                return Err(refused(
+                    401,
+                    "Unauthorized",
+                    "The key or token is missing or not valid for this endpoint.",
+                ));
             }
             let (key, mirror) = choose(endpoint, asked)?;
             let Some(deployment) = endpoint.deployments.get_mut(&key) else {
@@ -132,7 +142,16 @@ impl Online {
 
     /// Gives the place back, and writes down what was answered.
     #[expect(clippy::too_many_arguments, reason = "what a log entry tells")]
-    fn leave(&self, workspace: &str, endpoint: &str, route: &Route, asked: &Asked, answered: &Answered, at: Timestamp, took: Duration) {
+    fn leave(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        route: &Route,
+        asked: &Asked,
+        answered: &Answered,
+        at: Timestamp,
+        took: Duration,
+    ) {
         let milliseconds = took.as_secs_f64() * 1000.0;
         let line = format!("POST /score HTTP/1.1 {} {milliseconds:.1}ms request {}", answered.status, asked.request_id);
         self.with(workspace, endpoint, |endpoint| {
@@ -145,12 +164,28 @@ impl Online {
             return;
         }
         let (endpoint, deployment) = (endpoint.to_owned(), route.deployment.clone());
-        self.telemetry().line(workspace, LineSeen {
-            at, endpoint: endpoint.clone(), deployment: deployment.clone(), request: Some(asked.request_id.clone()), message: line,
-        });
-        self.telemetry().request(workspace, RequestSeen {
-            at, id: asked.request_id.clone(), endpoint, deployment, url: asked.url.clone(), status: answered.status, milliseconds,
-        });
+        self.telemetry().line(
+            workspace,
+            LineSeen {
+                at,
+                endpoint: endpoint.clone(),
+                deployment: deployment.clone(),
+                request: Some(asked.request_id.clone()),
+                message: line,
+            },
+        );
+        self.telemetry().request(
+            workspace,
+            RequestSeen {
+                at,
+                id: asked.request_id.clone(),
+                endpoint,
+                deployment,
+                url: asked.url.clone(),
+                status: answered.status,
+                milliseconds,
+            },
+        );
     }
 
     /// Scores a copy of the request; nobody gets the answer, the logs tell of it.
@@ -168,11 +203,16 @@ impl Online {
         let now = self.jobs().ground().now();
         let found = self.with(workspace, endpoint, |endpoint| {
             if !allowed(endpoint, asked, now) {
-                return Err(refused(401, "Unauthorized", "The key or token is missing or not valid for this endpoint."));
+                return Err(refused(
+                    401,
+                    "Unauthorized",
+                    "The key or token is missing or not valid for this endpoint.",
+                ));
             }
             let (key, _) = choose(endpoint, asked)?;
             let model = endpoint.deployments.get(&key).and_then(|deployment| deployment.model.clone());
-            let model = model.ok_or_else(|| refused(404, "NotFound", &format!("The deployment {key} serves no model.")))?;
+            let model =
+                model.ok_or_else(|| refused(404, "NotFound", &format!("The deployment {key} serves no model.")))?;
             Ok((endpoint.name.clone(), format!("/endpoints/{}/{}", endpoint.location, endpoint.name), model))
         });
         let (name, path, model) = match found {
@@ -215,7 +255,8 @@ fn choose(endpoint: &mut Endpoint, asked: &Asked) -> Result<(String, Option<Stri
     let n = endpoint.routed;
     endpoint.routed += 1;
     let chosen = traffic::choose(&endpoint.traffic, n).map(str::to_ascii_lowercase);
-    let chosen = chosen.ok_or_else(|| refused(404, "NotFound", "No deployment of the endpoint has a positive traffic weight."))?;
+    let chosen = chosen
+        .ok_or_else(|| refused(404, "NotFound", "No deployment of the endpoint has a positive traffic weight."))?;
     Ok((chosen, traffic::mirrored(&endpoint.mirror, n).map(str::to_owned)))
 }
 

@@ -40,9 +40,7 @@ pub(crate) fn check(live: &Shares, mirror: &Shares, deployments: &BTreeSet<Strin
     let mirrors: Vec<_> = mirror.iter().filter(|(_, share)| **share > 0).collect();
     match mirrors.as_slice() {
         [] => Ok(()),
-        [(name, share)] if **share > 50 => {
-            Err(TrafficError::MirrorTooMuch { name: (*name).clone(), share: **share })
-        }
+        [(name, share)] if **share > 50 => Err(TrafficError::MirrorTooMuch { name: (*name).clone(), share: **share }),
         [(name, _)] if live.get(*name).is_some_and(|share| *share > 0) => {
             Err(TrafficError::LiveAndMirrored((*name).clone()))
         }
@@ -60,11 +58,12 @@ pub(crate) fn choose(live: &Shares, n: u64) -> Option<&str> {
     // 37 has no divisor in common with 100, so this walks through all hundred places.
     let place = ((n % 100) * 37 % 100) as i64;
     let mut upper = 0;
-    live.iter().find(|(_, share)| {
-        upper += **share;
-        place < upper
-    })
-    .map(|(name, _)| name.as_str())
+    live.iter()
+        .find(|(_, share)| {
+            upper += **share;
+            place < upper
+        })
+        .map(|(name, _)| name.as_str())
 }
 
 /// Whether the `n`th request is copied, and to which deployment.

@@ -84,7 +84,9 @@ pub(crate) struct Search {
 
 /// A filter that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid clause(s) in filter string: '{0}'. Write tags.x = 'v', metrics.x > 0.5, params.x = 'v' or attributes.status = 'FINISHED', joined by AND")]
+#[error(
+    "Invalid clause(s) in filter string: '{0}'. Write tags.x = 'v', metrics.x > 0.5, params.x = 'v' or attributes.status = 'FINISHED', joined by AND"
+)]
 pub(crate) struct FilterError(String);
 
 impl Search {
@@ -179,7 +181,9 @@ fn term(clause: &str) -> Result<Term, FilterError> {
         }
     };
     let key = plain(key.trim());
-    if !["tags.", "tag.", "metrics.", "metric.", "params.", "attributes.", "attribute."].iter().any(|p| key.starts_with(p))
+    if !["tags.", "tag.", "metrics.", "metric.", "params.", "attributes.", "attribute."]
+        .iter()
+        .any(|p| key.starts_with(p))
         && !["run_id", "status"].contains(&key.as_str())
     {
         return Err(wrong());

@@ -26,7 +26,14 @@ enum Pattern {
     /// Every so many minutes or hours from the start.
     Every(SignedDuration),
     /// Every so many days, weeks or months, at these times of day.
-    Days { unit: Unit, interval: i64, hours: BTreeSet<i8>, minutes: BTreeSet<i8>, week: BTreeSet<i8>, month: BTreeSet<i8> },
+    Days {
+        unit: Unit,
+        interval: i64,
+        hours: BTreeSet<i8>,
+        minutes: BTreeSet<i8>,
+        week: BTreeSet<i8>,
+        month: BTreeSet<i8>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,12 +186,15 @@ fn day(name: &str) -> Option<i8> {
 fn field(text: &str, lowest: i8, highest: i8) -> Result<BTreeSet<i8>, String> {
     let number = |text: &str| -> Result<i8, String> {
         let value = text.parse::<i8>().ok().or_else(|| if highest == 7 { day(text) } else { None });
-        value.filter(|value| (lowest..=highest).contains(value)).ok_or_else(|| format!("'{text}' does not lie between {lowest} and {highest}"))
+        value
+            .filter(|value| (lowest..=highest).contains(value))
+            .ok_or_else(|| format!("'{text}' does not lie between {lowest} and {highest}"))
     };
     let mut values = BTreeSet::new();
     for part in text.split(',') {
         let (range, step) = part.split_once('/').unwrap_or((part, "1"));
-        let step: usize = step.parse().ok().filter(|step| *step > 0).ok_or_else(|| format!("'{part}' has no step above 0"))?;
+        let step: usize =
+            step.parse().ok().filter(|step| *step > 0).ok_or_else(|| format!("'{part}' has no step above 0"))?;
         let (from, to) = match range.split_once('-') {
             _ if range == "*" => (lowest, if highest == 7 { 6 } else { highest }),
             Some((from, to)) => (number(from)?, number(to)?),
@@ -206,7 +216,9 @@ fn recurrence(trigger: &Value) -> Result<Pattern, TriggerError> {
     let numbers = |key: &str, range: std::ops::RangeInclusive<i64>| -> Result<BTreeSet<i8>, TriggerError> {
         let items = schedule.get(key).and_then(Value::as_array).into_iter().flatten();
         items
-            .map(|item| item.as_i64().filter(|n| range.contains(n)).and_then(|n| i8::try_from(n).ok()).ok_or_else(|| wrong(key)))
+            .map(|item| {
+                item.as_i64().filter(|n| range.contains(n)).and_then(|n| i8::try_from(n).ok()).ok_or_else(|| wrong(key))
+            })
             .collect()
     };
     let frequency = trigger.get("frequency").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
@@ -253,7 +265,13 @@ mod tests {
         let trigger = json!({"triggerType": "Cron", "expression": "15 10 13 2 1", "timeZone": "UTC"});
         assert_eq!(times(&trigger, "2026-01-01T00:00:00Z", 2), ["2026-01-05T10:15:00Z", "2026-01-12T10:15:00Z"]);
         let often = json!({"triggerType": "Cron", "expression": "*/30 8-9 * * *"});
-        let expected = ["2026-01-01T08:00:00Z", "2026-01-01T08:30:00Z", "2026-01-01T09:00:00Z", "2026-01-01T09:30:00Z", "2026-01-02T08:00:00Z"];
+        let expected = [
+            "2026-01-01T08:00:00Z",
+            "2026-01-01T08:30:00Z",
+            "2026-01-01T09:00:00Z",
+            "2026-01-01T09:30:00Z",
+            "2026-01-02T08:00:00Z",
+        ];
         assert_eq!(times(&often, "2026-01-01T00:00:00Z", 5), expected);
     }
 
@@ -267,7 +285,10 @@ mod tests {
     fn recurrences_count_from_their_start() {
         let week = json!({"triggerType": "Recurrence", "frequency": "week", "interval": 2, "startTime": "2026-01-05T00:00:00",
             "schedule": {"hours": [10], "minutes": [0, 30], "weekDays": ["Monday"]}});
-        assert_eq!(times(&week, "2026-01-01T00:00:00Z", 3), ["2026-01-05T10:00:00Z", "2026-01-05T10:30:00Z", "2026-01-19T10:00:00Z"]);
+        assert_eq!(
+            times(&week, "2026-01-01T00:00:00Z", 3),
+            ["2026-01-05T10:00:00Z", "2026-01-05T10:30:00Z", "2026-01-19T10:00:00Z"]
+        );
         let hour = json!({"triggerType": "Recurrence", "frequency": "Hour", "interval": 6, "startTime": "2026-01-01T03:00:00", "endTime": "2026-01-01T10:00:00"});
         assert_eq!(times(&hour, "2026-01-01T00:00:00Z", 5), ["2026-01-01T03:00:00Z", "2026-01-01T09:00:00Z"]);
         let month = json!({"triggerType": "Recurrence", "frequency": "Month", "interval": 1, "schedule": {"hours": [1], "minutes": [5], "monthDays": [31]}});
@@ -279,7 +300,13 @@ mod tests {
         let parse = |trigger: Value| Trigger::parse(&trigger).unwrap_err();
         assert!(matches!(parse(json!({"triggerType": "Cron", "expression": "61 * * * *"})), TriggerError::Cron { .. }));
         assert!(matches!(parse(json!({"triggerType": "Cron", "expression": "* * *"})), TriggerError::Cron { .. }));
-        assert!(matches!(parse(json!({"triggerType": "Recurrence", "frequency": "Year"})), TriggerError::Recurrence(_)));
-        assert!(matches!(parse(json!({"triggerType": "Cron", "expression": "* * * * *", "timeZone": "Mars"})), TriggerError::Zone(_)));
+        assert!(matches!(
+            parse(json!({"triggerType": "Recurrence", "frequency": "Year"})),
+            TriggerError::Recurrence(_)
+        ));
+        assert!(matches!(
+            parse(json!({"triggerType": "Cron", "expression": "* * * * *", "timeZone": "Mars"})),
+            TriggerError::Zone(_)
+        ));
     }
 }

@@ -1,8 +1,8 @@
 //! A workspace in memory, for tests of jobs and endpoints without HTTP.
 
 use super::{Call, Plane, Reply};
-use crate::online::Fate;
 use crate::jobs::ground::{Asset, Ground, WorkspaceFacts};
+use crate::online::Fate;
 use crate::run_history::run::Location;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -137,7 +137,11 @@ pub(super) fn call(method: &str, path: &str, body: Value) -> Call {
         method: method.into(),
         workspace: WORKSPACE.into(),
         path: path.split('/').map(str::to_owned).collect(),
-        query: query.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_lowercase(), v.to_owned())).collect(),
+        query: query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(k, v)| (k.to_lowercase(), v.to_owned()))
+            .collect(),
         body,
         principal: "someone".into(),
         base: "https://127.0.0.1:1".into(),

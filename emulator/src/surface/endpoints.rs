@@ -25,18 +25,25 @@ impl Plane {
                 let all = self.online.list(workspace);
                 let wanted = call.text("name").map(str::to_ascii_lowercase);
                 let wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
-                let shown = all.iter().filter(|endpoint| wanted(&endpoint.name)).map(|endpoint| endpoint.show(&call.base));
+                let shown =
+                    all.iter().filter(|endpoint| wanted(&endpoint.name)).map(|endpoint| endpoint.show(&call.base));
                 Ok(Reply::ok(call.page(shown.collect(), 100)))
             }
             ("GET", _, "") => {
                 let shown = self.online.with(workspace, name, |endpoint| endpoint.show(&call.base));
                 shown.map(Reply::ok).ok_or_else(|| Refusal::not_found("endpoint", name))
             }
-            ("PUT", _, "") => Ok(put(self.online.put(workspace, name, &call.fields(), &operation, &call.base)?, operation)),
-            ("PATCH", _, "") => Ok(patched(self.online.patch(workspace, name, &call.fields(), &operation, &call.base)?, operation)),
+            ("PUT", _, "") => {
+                Ok(put(self.online.put(workspace, name, &call.fields(), &operation, &call.base)?, operation))
+            }
+            ("PATCH", _, "") => {
+                Ok(patched(self.online.patch(workspace, name, &call.fields(), &operation, &call.base)?, operation))
+            }
             ("DELETE", _, "") => Ok(deleted(self.online.delete(workspace, name, &operation)?, operation)),
             ("POST", _, "listkeys") => self.online.keys(workspace, name).map(Reply::ok),
-            ("POST", _, "regeneratekeys") => self.online.regenerate(workspace, name, &call.body).map(|()| Reply::empty(200)),
+            ("POST", _, "regeneratekeys") => {
+                self.online.regenerate(workspace, name, &call.body).map(|()| Reply::empty(200))
+            }
             ("POST", _, "token") => self.online.token(workspace, name).map(Reply::ok),
             _ => Ok(Reply::not_allowed()),
         }
@@ -50,7 +57,11 @@ impl Plane {
         match (call.method.as_str(), name, action.as_str()) {
             ("GET", "", _) => {
                 let shown = self.online.with(workspace, endpoint, |endpoint| {
-                    endpoint.deployments.values().map(|deployment| endpoint.show_deployment(deployment)).collect::<Vec<_>>()
+                    endpoint
+                        .deployments
+                        .values()
+                        .map(|deployment| endpoint.show_deployment(deployment))
+                        .collect::<Vec<_>>()
                 });
                 let shown = shown.ok_or_else(|| Refusal::not_found("endpoint", endpoint))?;
                 Ok(Reply::ok(call.page(shown, 100)))
@@ -75,7 +86,9 @@ impl Plane {
                 let begun = self.online.patch_deployment(workspace, endpoint, name, &call.fields(), &operation)?;
                 Ok(patched(begun, operation))
             }
-            ("DELETE", _, "") => Ok(deleted(self.online.delete_deployment(workspace, endpoint, name, &operation)?, operation)),
+            ("DELETE", _, "") => {
+                Ok(deleted(self.online.delete_deployment(workspace, endpoint, name, &operation)?, operation))
+            }
             ("POST", _, "getlogs") => self.online.logs(workspace, endpoint, name, &call.body).map(Reply::ok),
             _ => Ok(Reply::not_allowed()),
         }
@@ -99,6 +112,8 @@ fn patched(begun: online::Begun, operation: String) -> Reply {
 fn deleted(work: Option<online::Work>, operation: String) -> Reply {
     match work {
         None => Reply::empty(204),
-        Some(work) => Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, by_location: true }) },
+        Some(work) => {
+            Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, by_location: true }) }
+        }
     }
 }

@@ -21,7 +21,9 @@ impl Plane {
             ("GET", ["experiments", _, "runs", _]) => self.shown_run(call, call.segment(3), view::run),
             ("PATCH", ["experiments", _, "runs", _]) => self.patch_run(call, call.segment(3)),
             ("GET", ["experiments", _, "runs", _, "children"]) => self.children(call, call.segment(3)),
-            ("GET", ["experiments", _, "runs", _, "artifacts", ..]) => self.artifacts(call, call.segment(3), call.segment(5)),
+            ("GET", ["experiments", _, "runs", _, "artifacts", ..]) => {
+                self.artifacts(call, call.segment(3), call.segment(5))
+            }
             ("POST", ["rundata"]) => {
                 let id = call.body.get("runId").and_then(Value::as_str).unwrap_or_default();
                 match self.jobs.runs().get(&call.workspace, id) {
@@ -30,7 +32,8 @@ impl Plane {
                 }
             }
             ("POST", ["experiments", experiment, "runs:query"]) => {
-                let found = self.jobs.runs().find(&call.workspace, |run| run.experiment.eq_ignore_ascii_case(experiment));
+                let found =
+                    self.jobs.runs().find(&call.workspace, |run| run.experiment.eq_ignore_ascii_case(experiment));
                 Reply::ok(page(call, &found))
             }
             _ => Reply::not_allowed(),
@@ -94,7 +97,8 @@ impl Plane {
 
     /// Answers `/mlflow/v{1,2}.0{ws}/api/2.0/mlflow/...`; the call's path is what follows `mlflow`.
     pub(crate) fn mlflow(&self, call: &Call) -> Reply {
-        let artifacts = format!("{}/artifact/v2.0{}", call.base.replacen("https://", "azureml://", 1), self.arm_id(call));
+        let artifacts =
+            format!("{}/artifact/v2.0{}", call.base.replacen("https://", "azureml://", 1), self.arm_id(call));
         let id = call.text("run_id").or_else(|| call.text("run_uuid")).unwrap_or_default();
         match (call.method.as_str(), call.segment(0), call.segment(1)) {
             ("GET", "runs", "get") => match self.jobs.runs().get(&call.workspace, id) {
@@ -136,7 +140,8 @@ impl Plane {
                 && search.holds(run)
         });
         search.sort(&mut found);
-        let skip = call.body.get("page_token").and_then(Value::as_str).and_then(|token| token.parse().ok()).unwrap_or(0_usize);
+        let skip =
+            call.body.get("page_token").and_then(Value::as_str).and_then(|token| token.parse().ok()).unwrap_or(0_usize);
         let most = call.body.get("max_results").and_then(Value::as_u64).unwrap_or(1000) as usize;
         let runs: Vec<Value> = found.iter().skip(skip).take(most).map(|run| mlflow::run(run, artifacts)).collect();
         let mut body = json!({"runs": runs});
@@ -147,7 +152,9 @@ impl Plane {
     }
 
     fn list_artifacts(&self, call: &Call, id: &str, artifacts: &str) -> Reply {
-        let Some(run) = self.jobs.runs().get(&call.workspace, id) else { return unknown(&format!("Run with id={id} not found")) };
+        let Some(run) = self.jobs.runs().get(&call.workspace, id) else {
+            return unknown(&format!("Run with id={id} not found"));
+        };
         let below = call.text("path").unwrap_or_default().trim_matches('/').to_owned();
         let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
         let mut files: Vec<Value> = Vec::new();
@@ -192,8 +199,19 @@ impl Plane {
 
 /// The discovery document: base addresses of the region's services.
 pub(crate) fn discovery(base: &str) -> Value {
-    let names = ["api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines"];
-    let mut document: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), Value::from(base))).collect();
+    let names = [
+        "api",
+        "catalog",
+        "experimentation",
+        "gallery",
+        "history",
+        "hyperdrive",
+        "labeling",
+        "modelmanagement",
+        "pipelines",
+    ];
+    let mut document: serde_json::Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), Value::from(base))).collect();
     document.insert("studio".to_owned(), Value::from(format!("{base}/studio")));
     Value::Object(document)
 }

@@ -2,9 +2,9 @@
 
 use super::history::discovery;
 use super::{Begun, Call, Plane, Reply};
-use crate::online::{Fate, OperationEnd};
 use crate::online::rules::Refusal;
 use crate::online::scoring::{Answered, Asked, Trouble};
+use crate::online::{Fate, OperationEnd};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde_json::Value;
@@ -66,11 +66,26 @@ impl Routes {
             ["applicationinsights", "v1", "apps", id, "query"] | ["loganalytics", "v1", "workspaces", id, "query"] => {
                 Some(self.query(incoming, id))
             }
-            ["history", _, "subscriptions", ..] => Some(self.workspace_call(incoming, &segments, 1, "runs", Plane::history)),
-            ["mlflow", _, "subscriptions", ..] => Some(self.workspace_call(incoming, &segments, 1, "mlflow", Plane::mlflow)),
-            ["subscriptions", _, "resourcegroups", _, "providers", _, "workspaces", _, kind @ ("jobs" | "onlineendpoints"), ..] => {
-                Some(self.workspace_call(incoming, &segments, 0, kind, |plane, call| plane.arm(call).unwrap_or_default()))
+            ["history", _, "subscriptions", ..] => {
+                Some(self.workspace_call(incoming, &segments, 1, "runs", Plane::history))
             }
+            ["mlflow", _, "subscriptions", ..] => {
+                Some(self.workspace_call(incoming, &segments, 1, "mlflow", Plane::mlflow))
+            }
+            [
+                "subscriptions",
+                _,
+                "resourcegroups",
+                _,
+                "providers",
+                _,
+                "workspaces",
+                _,
+                kind @ ("jobs" | "onlineendpoints"),
+                ..,
+            ] => Some(
+                self.workspace_call(incoming, &segments, 0, kind, |plane, call| plane.arm(call).unwrap_or_default()),
+            ),
             _ => None,
         }
     }
@@ -110,7 +125,11 @@ impl Routes {
         let body = match body {
             Ok(body) => body,
             Err(error) => {
-                let refusal = Refusal { status: 400, code: "InvalidRequestContent", message: format!("The body is not JSON: {error}") };
+                let refusal = Refusal {
+                    status: 400,
+                    code: "InvalidRequestContent",
+                    message: format!("The body is not JSON: {error}"),
+                };
                 return self.reply(&workspace, incoming, Reply::refused(&refusal));
             }
         };
@@ -158,7 +177,10 @@ impl Routes {
 
     async fn score(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
         let Some(workspace) = self.plane.online.in_region(region, name) else {
-            return response(404, &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
+            return response(
+                404,
+                &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}),
+            );
         };
         if incoming.method != "POST" {
             return response(405, &Value::Null);
@@ -170,7 +192,10 @@ impl Routes {
 
     fn swagger(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
         let Some(workspace) = self.plane.online.in_region(region, name) else {
-            return response(404, &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
+            return response(
+                404,
+                &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}),
+            );
         };
         let host = incoming.base.trim_start_matches("https://");
         answered(self.plane.online.swagger(&workspace, name, &self.asked(incoming, &workspace), host))
@@ -178,7 +203,8 @@ impl Routes {
 
     fn asked(&self, incoming: &Incoming, workspace: &str) -> Asked {
         let text = |name: &str| incoming.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer ").map(|key| key.trim().to_owned()));
+        let bearer =
+            text("authorization").and_then(|value| value.strip_prefix("Bearer ").map(|key| key.trim().to_owned()));
         let action = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action";
         Asked {
             entra_allows: bearer.as_ref().is_some_and(|bearer| bearer.contains('.'))

@@ -66,7 +66,10 @@ impl Plane {
             Some(run) if run.status.is_terminal() => Reply::refused(&Refusal {
                 status: 400,
                 code: "UserError",
-                message: format!("The job {name} has ended with the status {}: it can't be canceled.", run.status.name()),
+                message: format!(
+                    "The job {name} has ended with the status {}: it can't be canceled.",
+                    run.status.name()
+                ),
             }),
             Some(_) => {
                 self.jobs.runs().cancel(&call.workspace, name, self.jobs.ground().now());

@@ -45,7 +45,8 @@ async fn trained(bench: &Bench) -> String {
 }
 
 async fn score(bench: &Bench, key: &str, deployment: Option<&str>) -> crate::online::scoring::Answered {
-    let body = json!({"input_data": {"columns": ["age", "job"], "index": [0, 1], "data": [[69, "admin"], [21, "smith"]]}});
+    let body =
+        json!({"input_data": {"columns": ["age", "job"], "index": [0, 1], "data": [[69, "admin"], [21, "smith"]]}});
     let asked = Asked {
         bearer: Some(key.into()),
         deployment: deployment.map(str::to_owned),
@@ -73,7 +74,8 @@ async fn from_a_pipeline_to_a_prediction() {
     assert_eq!(busy.status, 409);
     assert_eq!((made.begun.unwrap().work)(Fate::Proceed), Ok(()));
 
-    let key = bench.arm("POST", "onlineEndpoints/bank/listKeys", Value::Null).body["primaryKey"].as_str().unwrap().to_owned();
+    let key =
+        bench.arm("POST", "onlineEndpoints/bank/listKeys", Value::Null).body["primaryKey"].as_str().unwrap().to_owned();
     assert_eq!(score(&bench, "wrong", None).await.status, 401);
     assert_eq!(score(&bench, &key, None).await.status, 404);
     assert_eq!(score(&bench, &key, Some("blue")).await.status, 200);
@@ -168,7 +170,10 @@ fn operations_fail_and_are_reverted_on_purpose() {
     let traffic = bench.held("PUT", "onlineEndpoints/bank", endpoint(&json!({"blue": 100})));
     assert_eq!((traffic.begun.unwrap().work)(Fate::Revert), Ok(()));
     let shown = bench.arm("GET", "onlineEndpoints/bank", Value::Null).body;
-    assert_eq!((&shown["properties"]["traffic"], &shown["properties"]["provisioningState"]), (&json!({}), &json!("Succeeded")));
+    assert_eq!(
+        (&shown["properties"]["traffic"], &shown["properties"]["provisioningState"]),
+        (&json!({}), &json!("Succeeded"))
+    );
     assert_eq!(bench.arm("DELETE", "onlineEndpoints/bank/deployments/blue", Value::Null).status, 202);
     assert_eq!(bench.arm("GET", "onlineEndpoints/bank/deployments/blue", Value::Null).status, 404);
 }

@@ -45,15 +45,35 @@ pub(crate) struct Telemetry(Mutex<HashMap<String, Workspace>>);
 
 /// Table names, with the columns of each in order.
 const REQUESTS: [&str; 11] = [
-    "timestamp", "id", "name", "url", "success", "resultCode", "duration", "operation_Id", "cloud_RoleName", "customDimensions", "itemType",
+    "timestamp",
+    "id",
+    "name",
+    "url",
+    "success",
+    "resultCode",
+    "duration",
+    "operation_Id",
+    "cloud_RoleName",
+    "customDimensions",
+    "itemType",
 ];
 const TRACES: [&str; 7] =
     ["timestamp", "message", "severityLevel", "operation_Id", "cloud_RoleName", "customDimensions", "itemType"];
 const APP_REQUESTS: [&str; 10] = [
-    "TimeGenerated", "Id", "Name", "Url", "Success", "ResultCode", "DurationMs", "OperationId", "AppRoleName", "Properties",
+    "TimeGenerated",
+    "Id",
+    "Name",
+    "Url",
+    "Success",
+    "ResultCode",
+    "DurationMs",
+    "OperationId",
+    "AppRoleName",
+    "Properties",
 ];
 const APP_TRACES: [&str; 6] = ["TimeGenerated", "Message", "SeverityLevel", "OperationId", "AppRoleName", "Properties"];
-const CONSOLE: [&str; 6] = ["TimeGenerated", "OperationName", "InstanceId", "DeploymentName", "ContainerName", "Message"];
+const CONSOLE: [&str; 6] =
+    ["TimeGenerated", "OperationName", "InstanceId", "DeploymentName", "ContainerName", "Message"];
 
 impl Telemetry {
     /// Keeps a request.

@@ -13,8 +13,7 @@ pub(super) enum Token {
     Symbol(&'static str),
 }
 
-const SYMBOLS: [&str; 17] =
-    ["==", "!=", "=~", "!~", ">=", "<=", ">", "<", "=", "(", ")", "[", "]", ",", ".", "|", ";"];
+const SYMBOLS: [&str; 17] = ["==", "!=", "=~", "!~", ">=", "<=", ">", "<", "=", "(", ")", "[", "]", ",", ".", "|", ";"];
 
 /// Splits a query into tokens; `//` begins a comment.
 pub(super) fn tokens(query: &str) -> Result<Vec<Token>, KqlError> {

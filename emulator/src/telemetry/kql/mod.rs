@@ -18,7 +18,9 @@ pub(crate) type Row = Map<String, Value>;
 pub(crate) enum KqlError {
     #[error("{0}")]
     Syntax(String),
-    #[error("'{0}' is not known here: where, project, extend, summarize (count, countif, dcount, avg, sum, min, max, percentile), order, top, take and count are")]
+    #[error(
+        "'{0}' is not known here: where, project, extend, summarize (count, countif, dcount, avg, sum, min, max, percentile), order, top, take and count are"
+    )]
     Operator(String),
     #[error("'{0}' does not refer to any known column")]
     UnknownColumn(String),
@@ -58,7 +60,8 @@ fn apply(step: &Step, mut given: Rows, now: Timestamp) -> Result<Rows, KqlError>
         }
         Step::Project(columns) => {
             columns.iter().try_for_each(|(_, value)| value.check(&given.columns))?;
-            let project = |row: &Row| columns.iter().map(|(name, value)| (name.clone(), value.value(row, now))).collect();
+            let project =
+                |row: &Row| columns.iter().map(|(name, value)| (name.clone(), value.value(row, now))).collect();
             let rows = given.rows.iter().map(project).collect();
             given = Rows { columns: columns.iter().map(|(name, _)| name.clone()).collect(), rows };
         }
@@ -93,7 +96,12 @@ fn apply(step: &Step, mut given: Rows, now: Timestamp) -> Result<Rows, KqlError>
 
 type Keyed = (Vec<Value>, Vec<Row>);
 
-fn summarize(measures: &[(String, Measure)], by: &[(String, expression::Expression)], given: &Rows, now: Timestamp) -> Rows {
+fn summarize(
+    measures: &[(String, Measure)],
+    by: &[(String, expression::Expression)],
+    given: &Rows,
+    now: Timestamp,
+) -> Rows {
     let mut groups: Vec<Keyed> = Vec::new();
     if by.is_empty() {
         groups.push((Vec::new(), Vec::new()));
@@ -129,7 +137,11 @@ fn measured(measure: &Measure, rows: &[Row], now: Timestamp) -> Value {
         Measure::Sum(of) => Value::from(numbers(of).iter().sum::<f64>()),
         Measure::Avg(of) => {
             let numbers = numbers(of);
-            if numbers.is_empty() { Value::Null } else { Value::from(numbers.iter().sum::<f64>() / numbers.len() as f64) }
+            if numbers.is_empty() {
+                Value::Null
+            } else {
+                Value::from(numbers.iter().sum::<f64>() / numbers.len() as f64)
+            }
         }
         Measure::Min(of) => values(of).into_iter().min_by(expression::order).unwrap_or_default(),
         Measure::Max(of) => values(of).into_iter().max_by(expression::order).unwrap_or_default(),
@@ -180,7 +192,10 @@ mod tests {
         let found = ask("requests | summarize n = count(), avg(duration), p = percentile(duration, 95), bad = countif(resultCode startswith '5') by D = tostring(customDimensions.D)").unwrap();
         assert_eq!(found.columns, ["D", "n", "avg_duration", "p", "bad"]);
         let blue = &found.rows[0];
-        assert_eq!((&blue["n"], &blue["avg_duration"], &blue["p"], &blue["bad"]), (&json!(2), &json!(20.0), &json!(30.0), &json!(1)));
+        assert_eq!(
+            (&blue["n"], &blue["avg_duration"], &blue["p"], &blue["bad"]),
+            (&json!(2), &json!(20.0), &json!(30.0), &json!(1))
+        );
         assert_eq!(ask("requests | where resultCode == 'none' | summarize count()").unwrap().rows[0]["count_"], 0);
         assert_eq!(ask("requests | summarize count() by bin(timestamp, 1h)").unwrap().rows.len(), 2);
     }

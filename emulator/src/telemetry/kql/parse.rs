@@ -11,7 +11,10 @@ pub(super) enum Step {
     Where(Expression),
     Project(Vec<(String, Expression)>),
     Extend(Vec<(String, Expression)>),
-    Summarize { measures: Vec<(String, Measure)>, by: Vec<(String, Expression)> },
+    Summarize {
+        measures: Vec<(String, Measure)>,
+        by: Vec<(String, Expression)>,
+    },
     /// Columns, each with whether the greatest comes first.
     Order(Vec<(Expression, bool)>),
     Take(usize),
@@ -151,7 +154,9 @@ impl Parser<'_> {
         loop {
             let name = self.name();
             let value = self.or()?;
-            let name = name.or_else(|| value.name().map(str::to_owned)).unwrap_or_else(|| format!("Column{}", columns.len() + 1));
+            let name = name
+                .or_else(|| value.name().map(str::to_owned))
+                .unwrap_or_else(|| format!("Column{}", columns.len() + 1));
             columns.push((name, value));
             if !self.take(",") {
                 return Ok(columns);

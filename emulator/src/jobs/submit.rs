@@ -1,6 +1,7 @@
 //! What happens when a job is put.
 
 use super::graph::Graph;
+use super::view::Addresses;
 use super::{Jobs, kind_of};
 use crate::automl::request::AutoMlRequest;
 use crate::run_history::run::{Location, Run, RunKind, Status};
@@ -33,7 +34,9 @@ impl Jobs {
         by: &str,
     ) -> Result<bool, SubmitError> {
         if let Some(known) = self.runs().get(workspace, name) {
-            check_immutable(&known, &properties)?;
+            // What a client read it may put back: its body is compared with what it was shown.
+            let shown = self.show("", &known, &Addresses::default());
+            check_immutable(&known, shown.get("properties").unwrap_or(&Value::Null), &properties)?;
             self.runs().change(workspace, name, |run| update(run, &properties));
             return Ok(false);
         }
@@ -178,14 +181,14 @@ fn check(properties: &Map<String, Value>) -> Result<RunKind, SubmitError> {
     Ok(kind)
 }
 
-fn check_immutable(known: &Run, given: &Map<String, Value>) -> Result<(), SubmitError> {
-    let Some(job) = &known.job else {
+fn check_immutable(known: &Run, shown: &Value, given: &Map<String, Value>) -> Result<(), SubmitError> {
+    if known.job.is_none() {
         return Err(SubmitError::Immutable { name: known.id.clone(), field: "a child run".to_owned() });
-    };
+    }
     let changed = given
         .iter()
         .filter(|(field, value)| !MUTABLE.contains(&field.as_str()) && !value.is_null())
-        .find(|(field, value)| !includes(job.get(*field).unwrap_or(&Value::Null), value));
+        .find(|(field, value)| !includes(shown.get(field.as_str()).unwrap_or(&Value::Null), value));
     match changed {
         Some((field, _)) => Err(SubmitError::Immutable { name: known.id.clone(), field: field.clone() }),
         None => Ok(()),

@@ -38,6 +38,10 @@ async fn trained(bench: &Bench) -> String {
     assert_eq!((reply.status, &reply.body["properties"]["status"]), (201, &json!("NotStarted")), "{}", reply.body);
     let job = bench.ended("p1").await;
     assert_eq!(job["properties"]["status"], "Completed", "{job}");
+    let mut back = job;
+    back["properties"]["tags"]["owner"] = json!("someone");
+    let put = bench.arm("PUT", "jobs/p1", back);
+    assert_eq!((put.status, &put.body["properties"]["tags"]["owner"]), (200, &json!("someone")), "{}", put.body);
     let children = bench.plane.history(&call("GET", "runs/p1/children", Value::Null)).body;
     let step = &children["value"][0];
     assert_eq!(step["properties"]["azureml.moduleName"], "n");

@@ -1,1 +1,5 @@
 //! An emulator of Azure Machine Learning.
+
+pub mod access;
+pub mod tls;
+pub mod tokens;

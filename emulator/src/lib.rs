@@ -3,3 +3,4 @@
 pub mod access;
 pub mod tls;
 pub mod tokens;
+pub mod world;

@@ -1,0 +1,202 @@
+//! Who refers to whom, so that a change wakes exactly those who wait for it.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use azureml_crds::{
+    AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace, StatusCore,
+    annotations,
+};
+
+/// An object by kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The kind; also `Secret`, `ConfigMap`, `ServiceAccount`.
+    pub kind: &'static str,
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key.
+    pub fn new(kind: &'static str, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
+/// What an object's spec names, and which of its facts others wait for.
+pub trait References: AmlResource {
+    /// The objects of the same namespace that the spec names, by kind.
+    fn references(&self) -> Vec<(&'static str, String)>;
+    /// What others read of this object's status, in short.
+    fn essence(&self) -> String;
+
+    /// Changes when something changes that others wait for.
+    fn signal(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.generation(), self.is_deleting(), self.annotation(annotations::PAUSED)).hash(&mut hasher);
+        if let Some(status) = self.status() {
+            for condition in status.conditions() {
+                (&condition.type_, &condition.status, &condition.reason, condition.observed_generation).hash(&mut hasher);
+            }
+        }
+        self.essence().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl References for AmlWorkspace {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let credentials = &self.spec.credentials;
+        let mut all = Vec::new();
+        if let Some(identity) = &credentials.workload_identity {
+            all.push(("ServiceAccount", identity.service_account_name.clone()));
+        }
+        if let Some(principal) = &credentials.service_principal {
+            all.extend([&principal.client_secret_ref, &principal.sdk_auth_ref].into_iter().flatten().map(|secret| ("Secret", secret.name.clone())));
+        }
+        all
+    }
+    fn essence(&self) -> String {
+        self.status.as_ref().and_then(|status| status.workspace_id.clone()).unwrap_or_default()
+    }
+}
+
+impl References for AmlCompute {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())]
+    }
+    fn essence(&self) -> String {
+        String::new()
+    }
+}
+
+impl References for AmlDataset {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
+        if let Some(files) = &self.spec.source.files {
+            all.extend(files.config_map_ref.iter().map(|map| ("ConfigMap", map.name.clone())));
+            all.extend(files.secret_ref.iter().map(|secret| ("Secret", secret.name.clone())));
+        }
+        all
+    }
+    fn essence(&self) -> String {
+        self.status.as_ref().and_then(|status| status.version.clone()).unwrap_or_default()
+    }
+}
+
+impl References for AmlPipeline {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
+        all.extend(self.spec.compute.ref_.iter().map(|name| (AmlCompute::KIND, name.clone())));
+        all.extend(self.spec.inputs.iter().map(|input| (AmlDataset::KIND, input.dataset.clone())));
+        all
+    }
+    fn essence(&self) -> String {
+        self.status.as_ref().map_or_else(String::new, |status| format!("{:?}{:?}", status.spec_hash, status.last_run))
+    }
+}
+
+impl References for AmlPipelineRun {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![(AmlPipeline::KIND, self.spec.pipeline_ref.name.clone())];
+        if let Some(workspace) = self.workspace_ref() {
+            all.push((AmlWorkspace::KIND, workspace.to_owned()));
+        }
+        all
+    }
+    fn essence(&self) -> String {
+        self.status.as_ref().map_or_else(String::new, |status| status.phase.as_str().to_owned())
+    }
+}
+
+impl References for AmlModel {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
+        all.extend(self.spec.sources.iter().map(|source| (AmlPipeline::KIND, source.pipeline.clone())));
+        all
+    }
+    fn essence(&self) -> String {
+        self.status.as_ref().map_or_else(String::new, |status| format!("{:?}", status.approved))
+    }
+}
+
+impl References for AmlEndpoint {
+    fn references(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
+        all.extend(self.spec.model.ref_.iter().map(|name| (AmlModel::KIND, name.clone())));
+        if let Some(smoke) = self.spec.rollout.as_ref().and_then(|rollout| rollout.smoke_test.as_ref()) {
+            all.push(("ConfigMap", smoke.request_from.config_map_ref.name.clone()));
+        }
+        if let Some(outputs) = &self.spec.outputs {
+            all.extend(outputs.secret.iter().map(|secret| ("Secret", secret.name.clone())));
+            all.extend(outputs.swagger.iter().map(|swagger| ("ConfigMap", swagger.config_map.name.clone())));
+        }
+        all
+    }
+    fn essence(&self) -> String {
+        String::new()
+    }
+}
+
+/// The references of all objects, in both directions.
+#[derive(Debug, Default)]
+pub struct Index {
+    forward: HashMap<Key, (u64, Vec<Key>)>,
+    reverse: HashMap<Key, HashSet<Key>>,
+}
+
+impl Index {
+    /// An object was seen. Who is to be woken: those who refer to it, when its signal changed; and, for a run, its
+    /// pipeline, which tells of its runs.
+    pub fn seen<K: References>(&mut self, object: &K) -> Vec<Key> {
+        let key = Key::new(K::KIND, object.namespace(), object.name());
+        let to: Vec<Key> =
+            object.references().into_iter().map(|(kind, name)| Key::new(kind, object.namespace(), &name)).collect();
+        let signal = object.signal();
+        let before = self.forward.insert(key.clone(), (signal, to.clone()));
+        if before.as_ref().map(|(_, old)| old) != Some(&to) {
+            self.unlink(&key, before.as_ref().map(|(_, old)| old.as_slice()).unwrap_or_default());
+            for target in &to {
+                self.reverse.entry(target.clone()).or_default().insert(key.clone());
+            }
+        }
+        if before.is_some_and(|(old, _)| old == signal) {
+            return Vec::new();
+        }
+        let mut woken = self.dependents(&key);
+        if K::KIND == AmlPipelineRun::KIND {
+            woken.extend(to.into_iter().filter(|target| target.kind == AmlPipeline::KIND));
+        }
+        woken
+    }
+
+    /// An object is gone. Who is to be woken: both those who refer to it and those it referred to, for a workspace is
+    /// held while it has children.
+    pub fn gone(&mut self, key: &Key) -> Vec<Key> {
+        let to = self.forward.remove(key).map(|(_, to)| to).unwrap_or_default();
+        self.unlink(key, &to);
+        let mut woken = self.dependents(key);
+        woken.extend(to);
+        woken
+    }
+
+    /// Those who refer to this object.
+    #[must_use]
+    pub fn dependents(&self, key: &Key) -> Vec<Key> {
+        self.reverse.get(key).map(|from| from.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn unlink(&mut self, key: &Key, targets: &[Key]) {
+        for target in targets {
+            if let Some(from) = self.reverse.get_mut(target) {
+                from.remove(key);
+                if from.is_empty() {
+                    self.reverse.remove(target);
+                }
+            }
+        }
+    }
+}

@@ -80,8 +80,7 @@ fn token(app: &App, tenant: &str, body: &Bytes) -> Response {
     match signed_in.map(|claims| app.signer.sign(&claims)) {
         Ok(Ok(token)) => {
             let seconds = crate::tokens::LIFETIME;
-            let body =
-                json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token});
+            let body = json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token});
             Json(body).into_response()
         }
         Ok(Err(why)) => refused(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
@@ -126,14 +125,19 @@ fn arm(app: &App, method: &Method, path: &str, query: &str, headers: &HeaderMap)
     let claims = match app.signer.check(bearer, ARM_AUDIENCE, now()) {
         Ok(claims) => claims,
         Err(why) => {
-            let mut response = error(401, "InvalidAuthenticationToken", &format!("The access token is invalid: {why}."));
+            let mut response =
+                error(401, "InvalidAuthenticationToken", &format!("The access token is invalid: {why}."));
             let challenge = axum::http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
             response.headers_mut().insert("www-authenticate", challenge);
             return response;
         }
     };
     if !form(query).contains_key("api-version") {
-        return error(400, "MissingApiVersionParameter", "The api-version query parameter is required for all requests.");
+        return error(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter is required for all requests.",
+        );
     }
     let verb = if method == Method::GET { "read" } else { "delete" };
     let action = format!("{}/{verb}", resource_type(path));

@@ -80,9 +80,10 @@ impl Context {
     pub async fn workspace(&self, namespace: &str, name: &str) -> Result<Workspace, Error> {
         let object = self.workspace_object(namespace, name)?;
         if !object.is_ready() {
-            let why = object
-                .condition(azureml_crds::conditions::READY)
-                .map_or_else(|| "it was not looked at yet".to_owned(), |ready| format!("{}: {}", ready.reason, ready.message));
+            let why = object.condition(azureml_crds::conditions::READY).map_or_else(
+                || "it was not looked at yet".to_owned(),
+                |ready| format!("{}: {}", ready.reason, ready.message),
+            );
             return Err(Halt::wait(
                 reasons::WORKSPACE_NOT_READY,
                 format!("AmlWorkspace {name:?} is not ready ({why})."),
@@ -110,7 +111,8 @@ impl Context {
         }
         let name = object.workspace_ref()?;
         let workspace = find(&self.stores.workspaces, object.namespace(), name)?;
-        (workspace.annotation(annotations::PAUSED) == Some("true")).then(|| format!("the annotation of AmlWorkspace {name:?}"))
+        (workspace.annotation(annotations::PAUSED) == Some("true"))
+            .then(|| format!("the annotation of AmlWorkspace {name:?}"))
     }
 }
 

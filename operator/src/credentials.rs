@@ -59,7 +59,10 @@ impl Clients {
         }
         if let Ok(mut cache) = self.cache.lock() {
             cache.retain(|_, cached| {
-                cached.secret.as_ref().is_none_or(|(in_namespace, secret)| (in_namespace.as_str(), secret.as_str()) != (namespace, name))
+                cached
+                    .secret
+                    .as_ref()
+                    .is_none_or(|(in_namespace, secret)| (in_namespace.as_str(), secret.as_str()) != (namespace, name))
             });
         }
     }
@@ -145,7 +148,11 @@ async fn source(context: &Context, namespace: &str, credentials: &Credentials) -
             (&principal.tenant_id, &principal.client_id, &principal.client_secret_ref)
         {
             let secret = secret_value(context, namespace, reference).await?;
-            return Ok(CredentialSource::ClientSecret { tenant_id: tenant_id.clone(), client_id: client_id.clone(), secret });
+            return Ok(CredentialSource::ClientSecret {
+                tenant_id: tenant_id.clone(),
+                client_id: client_id.clone(),
+                secret,
+            });
         }
     }
     if let Some(identity) = &credentials.managed_identity {
@@ -158,7 +165,11 @@ async fn source(context: &Context, namespace: &str, credentials: &Credentials) -
         }
         return Ok(CredentialSource::ManagedIdentity { client_id: identity.client_id.clone() });
     }
-    Err(Halt::person(reasons::INVALID_SPEC, "spec.credentials names no way to authenticate: write workloadIdentity, servicePrincipal or managedIdentity.").into())
+    Err(Halt::person(
+        reasons::INVALID_SPEC,
+        "spec.credentials names no way to authenticate: write workloadIdentity, servicePrincipal or managedIdentity.",
+    )
+    .into())
 }
 
 async fn secret_value(context: &Context, namespace: &str, reference: &SecretKeyRef) -> Result<SecretString, Error> {
@@ -173,7 +184,10 @@ async fn secret_value(context: &Context, namespace: &str, reference: &SecretKeyR
     let invalid = |what: &str| {
         Halt::wait(
             reasons::SECRET_INVALID,
-            format!("Secret {:?} in namespace {namespace:?} {what} {:?}. Put the client secret there.", reference.name, reference.key),
+            format!(
+                "Secret {:?} in namespace {namespace:?} {what} {:?}. Put the client secret there.",
+                reference.name, reference.key
+            ),
         )
     };
     let data = secret.data.unwrap_or_default();
@@ -198,19 +212,18 @@ impl fmt::Debug for ServiceAccountToken {
 impl ClientAssertion for ServiceAccountToken {
     async fn assertion(&self) -> Result<SecretString, String> {
         let request = TokenRequest {
-            spec: TokenRequestSpec {
-                audiences: vec![EXCHANGE_AUDIENCE.to_owned()],
+            spec: Some(TokenRequestSpec {
+                audiences: Some(vec![EXCHANGE_AUDIENCE.to_owned()]),
                 expiration_seconds: Some(TOKEN_SECONDS),
-                bound_object_ref: None,
-            },
+                ..TokenRequestSpec::default()
+            }),
             ..TokenRequest::default()
         };
-        let answer = self
-            .accounts
-            .create_token_request(&self.name, &PostParams::default(), &request)
-            .await
-            .map_err(|error| format!("the Kubernetes API gave no token for ServiceAccount {:?}: {error}", self.name))?;
-        let status = answer.status.ok_or_else(|| "the Kubernetes API's TokenRequest has no token".to_owned())?;
-        Ok(SecretString::from(status.token))
+        let answer =
+            self.accounts.create_token_request(&self.name, &PostParams::default(), &request).await.map_err(
+                |error| format!("the Kubernetes API gave no token for ServiceAccount {:?}: {error}", self.name),
+            )?;
+        let token = answer.status.and_then(|status| status.token);
+        token.map(SecretString::from).ok_or_else(|| "the Kubernetes API's TokenRequest has no token".to_owned())
     }
 }

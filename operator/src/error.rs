@@ -78,7 +78,9 @@ impl Error {
         match self {
             Self::Halt(halt) => halt.clone(),
             Self::Azure(error) => azure_halt(error),
-            Self::Kube(error) => Halt::retry(reasons::KUBERNETES_ERROR, format!("The Kubernetes API answered: {error}")),
+            Self::Kube(error) => {
+                Halt::retry(reasons::KUBERNETES_ERROR, format!("The Kubernetes API answered: {error}"))
+            }
             Self::NotLeader => Halt::retry(reasons::NOT_LEADER, self.to_string()),
             Self::TimedOut(_) => Halt::retry(reasons::TIMED_OUT, format!("{self}; it is tried again.")),
         }
@@ -107,14 +109,18 @@ impl Error {
 fn azure_halt(error: &azureml::Error) -> Halt {
     let message = error.to_string();
     match error.class() {
-        Class::Retry { after } => {
-            Halt { reason: reasons::AZURE_UNAVAILABLE, message: format!("{message} It is tried again."), remedy: Remedy::Retry(after) }
-        }
+        Class::Retry { after } => Halt {
+            reason: reasons::AZURE_UNAVAILABLE,
+            message: format!("{message} It is tried again."),
+            remedy: Remedy::Retry(after),
+        },
         Class::Throttled { after } => Halt { reason: reasons::THROTTLED, message, remedy: Remedy::Retry(after) },
         Class::Busy { after } => Halt { reason: reasons::AZURE_BUSY, message, remedy: Remedy::Retry(after) },
         Class::Forbidden => Halt::person(
             reasons::WAITING_FOR_ROLE_ASSIGNMENT,
-            format!("{message} Give the workspace's identity the role it lacks; a new role assignment takes up to 10 minutes to work, and it is tried again until then."),
+            format!(
+                "{message} Give the workspace's identity the role it lacks; a new role assignment takes up to 10 minutes to work, and it is tried again until then."
+            ),
         ),
         Class::Unauthenticated => Halt::person(reasons::AUTHENTICATION_FAILED, message),
         Class::NotFound => Halt::wait(reasons::AZURE_NOT_FOUND, message),

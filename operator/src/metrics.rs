@@ -52,8 +52,16 @@ impl Default for Metrics {
         };
         registry.register("reconciles", "Reconciles by kind and result", this.reconciles.clone());
         registry.register("reconcile_duration_seconds", "How long a reconcile took", this.reconcile_seconds.clone());
-        registry.register("azure_requests", "Requests to Azure by resource, verb and code", this.azure_requests.clone());
-        registry.register("azure_request_duration_seconds", "How long Azure took to answer", this.azure_seconds.clone());
+        registry.register(
+            "azure_requests",
+            "Requests to Azure by resource, verb and code",
+            this.azure_requests.clone(),
+        );
+        registry.register(
+            "azure_request_duration_seconds",
+            "How long Azure took to answer",
+            this.azure_seconds.clone(),
+        );
         Self { registry, ..this }
     }
 }

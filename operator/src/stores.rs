@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use azureml_crds::{AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace};
+use azureml_crds::{
+    AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace,
+};
 use kube::runtime::reflector::{ObjectRef, Store};
 
 /// The caches.

@@ -21,7 +21,10 @@ pub fn metadata<K: AmlResource>(owner: &K, name: &str) -> ObjectMeta {
         namespace: Some(owner.namespace().to_owned()),
         owner_references: owner.controller_owner_ref(&()).map(|reference| vec![reference]),
         labels: Some(BTreeMap::from([(format!("{GROUP}/{kind}"), owner.name().chars().take(63).collect())])),
-        annotations: Some(BTreeMap::from([(annotations::ARGOCD_COMPARE.0.to_owned(), annotations::ARGOCD_COMPARE.1.to_owned())])),
+        annotations: Some(BTreeMap::from([(
+            annotations::ARGOCD_COMPARE.0.to_owned(),
+            annotations::ARGOCD_COMPARE.1.to_owned(),
+        )])),
         ..ObjectMeta::default()
     }
 }
@@ -38,7 +41,12 @@ pub async fn apply_secret<K: AmlResource>(
 ) -> Result<(), Error> {
     context.check_leads()?;
     let api: Api<Secret> = Api::namespaced(context.client.clone(), owner.namespace());
-    let secret = Secret { metadata: metadata(owner, name), string_data: Some(data), type_: Some("Opaque".into()), ..Secret::default() };
+    let secret = Secret {
+        metadata: metadata(owner, name),
+        string_data: Some(data),
+        type_: Some("Opaque".into()),
+        ..Secret::default()
+    };
     api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&secret)).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use azureml_crds::{AmlResource, FINALIZER, StatusCore, annotations, conditions, reasons};
 use jiff::Timestamp;
+use kube::Resource as _;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action as Requeue;
 use serde_json::json;
@@ -74,7 +75,13 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
         }
         Next::Act(action) => {
             context.check_leads()?;
-            tracing::info!(kind = K::Resource::KIND, namespace = object.namespace(), name = object.name(), ?action, "acts");
+            tracing::info!(
+                kind = K::Resource::KIND,
+                namespace = object.namespace(),
+                name = object.name(),
+                ?action,
+                "acts"
+            );
             match K::apply(context, object, &mut observed, action).await {
                 Ok(notes) => {
                     let now = context.now();
@@ -126,7 +133,10 @@ async fn pause<K: Kind>(context: &Context, object: &K::Resource, by: &str) -> Re
 
 async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeue, Error> {
     if object.annotation(annotations::FORCE_ABANDON) == Some("true") {
-        let note = Note::warning("Abandoned", format!("Released by {}; what is left in Azure is left.", annotations::FORCE_ABANDON));
+        let note = Note::warning(
+            "Abandoned",
+            format!("Released by {}; what is left in Azure is left.", annotations::FORCE_ABANDON),
+        );
         return release::<K>(context, object, Some(note)).await;
     }
     if object.status().and_then(StatusCore::azure).is_none() {
@@ -134,7 +144,8 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
         return release::<K>(context, object, None).await;
     }
     if object.annotation(annotations::PROTECT) == Some("true") {
-        let message = format!("The annotation {} refuses deletion; remove it to let the deletion go on.", annotations::PROTECT);
+        let message =
+            format!("The annotation {} refuses deletion; remove it to let the deletion go on.", annotations::PROTECT);
         return blocked::<K>(context, object, reasons::PROTECTED, message).await;
     }
     if let Some(by) = context.paused_by(object) {
@@ -147,7 +158,8 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
             let now = context.now();
             let standing = Standing::progressing(reasons::DELETING, message);
             let extra = Extra::new(conditions::DELETION_BLOCKED, false, reasons::DELETING, "The deletion goes on.");
-            let extras = if object.condition(conditions::DELETION_BLOCKED).is_some() { vec![extra] } else { Vec::new() };
+            let extras =
+                if object.condition(conditions::DELETION_BLOCKED).is_some() { vec![extra] } else { Vec::new() };
             let status = object.status().cloned().unwrap_or_default();
             write_status::<K>(context, object, status, &standing, &extras, now, &[]).await?;
             Ok(Requeue::requeue(wait(context, after, now)))
@@ -245,9 +257,9 @@ async fn failed_with<K: Kind>(
 
 /// Twice as long each time, from the poll interval to the maximum: the time since the trouble began tells which it is.
 fn backoff<K: AmlResource>(context: &Context, object: &K, now: Timestamp) -> Duration {
-    let since = object
-        .condition(conditions::RECONCILING)
-        .map_or(Duration::ZERO, |condition| now.duration_since(condition.last_transition_time.0).try_into().unwrap_or(Duration::ZERO));
+    let since = object.condition(conditions::RECONCILING).map_or(Duration::ZERO, |condition| {
+        now.duration_since(condition.last_transition_time.0).try_into().unwrap_or(Duration::ZERO)
+    });
     since.clamp(context.settings.poll, context.settings.max_backoff.max(context.settings.poll))
 }
 
@@ -285,7 +297,11 @@ async fn write_status<K: Kind>(
     // A pause is taken back only where there was one.
     let extras: Vec<Extra> = extras
         .iter()
-        .filter(|extra| extra.kind != conditions::PAUSED || extra.status == Some(true) || before.iter().any(|old| old.type_ == conditions::PAUSED))
+        .filter(|extra| {
+            extra.kind != conditions::PAUSED
+                || extra.status == Some(true)
+                || before.iter().any(|old| old.type_ == conditions::PAUSED)
+        })
         .cloned()
         .collect();
     let merged = standing::merge(&before, standing, &extras, object.generation(), now);

@@ -42,7 +42,9 @@ mod tests {
         fresh.wrote("a", Some("10"));
         fresh.wrote("a", Some("9"));
         assert!(fresh.is_stale("a", Some("9")));
-        assert!(!fresh.is_stale("a", Some("10")) && !fresh.is_stale("a", Some("11")) && !fresh.is_stale("b", Some("1")));
+        assert!(
+            !fresh.is_stale("a", Some("10")) && !fresh.is_stale("a", Some("11")) && !fresh.is_stale("b", Some("1"))
+        );
         fresh.forget("a");
         assert!(!fresh.is_stale("a", Some("1")));
     }

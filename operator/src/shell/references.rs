@@ -39,7 +39,8 @@ pub trait References: AmlResource {
         (self.generation(), self.is_deleting(), self.annotation(annotations::PAUSED)).hash(&mut hasher);
         if let Some(status) = self.status() {
             for condition in status.conditions() {
-                (&condition.type_, &condition.status, &condition.reason, condition.observed_generation).hash(&mut hasher);
+                (&condition.type_, &condition.status, &condition.reason, condition.observed_generation)
+                    .hash(&mut hasher);
             }
         }
         self.essence().hash(&mut hasher);
@@ -55,7 +56,12 @@ impl References for AmlWorkspace {
             all.push(("ServiceAccount", identity.service_account_name.clone()));
         }
         if let Some(principal) = &credentials.service_principal {
-            all.extend([&principal.client_secret_ref, &principal.sdk_auth_ref].into_iter().flatten().map(|secret| ("Secret", secret.name.clone())));
+            all.extend(
+                [&principal.client_secret_ref, &principal.sdk_auth_ref]
+                    .into_iter()
+                    .flatten()
+                    .map(|secret| ("Secret", secret.name.clone())),
+            );
         }
         all
     }
@@ -115,7 +121,7 @@ impl References for AmlPipelineRun {
 impl References for AmlModel {
     fn references(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
-        all.extend(self.spec.sources.iter().map(|source| (AmlPipeline::KIND, source.pipeline.clone())));
+        all.extend(self.spec.sources.iter().filter_map(|source| Some((AmlPipeline::KIND, source.pipeline.clone()?))));
         all
     }
     fn essence(&self) -> String {

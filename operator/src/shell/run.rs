@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::{Controller, WatchStreamExt, controller, watcher};
 use serde_json::json;
 
@@ -35,7 +35,10 @@ fn namespaces(settings: &Settings) -> Vec<Option<String>> {
 
 /// The events of a kind from every watched namespace. An object that does not decode is that object's trouble: it is
 /// said in its status, and the watch goes on.
-fn watch<K>(client: &kube::Client, settings: &Settings) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + use<K>
+fn watch<K>(
+    client: &kube::Client,
+    settings: &Settings,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + use<K>
 where
     K: AmlResource,
 {
@@ -114,8 +117,11 @@ impl<K: AmlResource> Cache<K> {
 }
 
 /// Runs the controller of a kind until `stop` resolves.
-pub async fn controller<K>(context: Arc<Context>, cache: Cache<K::Resource>, stop: impl Future<Output = ()> + Send + Sync + 'static)
-where
+pub async fn controller<K>(
+    context: Arc<Context>,
+    cache: Cache<K::Resource>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) where
     K: Kind,
     K::Resource: References,
 {
@@ -163,7 +169,10 @@ fn tell<K: References>(wakers: &Wakers, event: &Result<watcher::Event<K>, watche
 struct Seen(std::collections::HashMap<String, u64>);
 
 impl Seen {
-    fn changed<K: AmlResource>(&mut self, event: Result<watcher::Event<K>, watcher::Error>) -> Option<Result<K, watcher::Error>> {
+    fn changed<K: AmlResource>(
+        &mut self,
+        event: Result<watcher::Event<K>, watcher::Error>,
+    ) -> Option<Result<K, watcher::Error>> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         match event {
             Err(error) => Some(Err(error)),
@@ -175,7 +184,8 @@ impl Seen {
             Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
                 let mut hasher = DefaultHasher::new();
                 let meta = object.meta();
-                (meta.generation, &meta.annotations, &meta.finalizers, meta.deletion_timestamp.is_some()).hash(&mut hasher);
+                (meta.generation, &meta.annotations, &meta.finalizers, meta.deletion_timestamp.is_some())
+                    .hash(&mut hasher);
                 let hash = hasher.finish();
                 (self.0.insert(object.uid().to_owned(), hash) != Some(hash)).then_some(Ok(object))
             }
@@ -194,7 +204,11 @@ pub async fn dependencies(context: Arc<Context>) {
 
 async fn metadata<K>(context: Arc<Context>, kind: &'static str)
 where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug + Send + 'static,
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + 'static,
 {
     let streams = namespaces(&context.settings).into_iter().map(|namespace| {
         let api: Api<PartialObjectMeta<K>> = api(&context.client, namespace.as_deref());
@@ -203,7 +217,9 @@ where
     futures::stream::select_all(streams)
         .for_each(|event| {
             let object = match event {
-                Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object)) => Some(object),
+                Ok(
+                    watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object),
+                ) => Some(object),
                 Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
                 Err(error) => {
                     tracing::debug!(kind, %error, "watch");
@@ -235,4 +251,3 @@ pub async fn established<K: AmlResource>(client: &kube::Client, settings: &Setti
         }
     }
 }
-

@@ -86,7 +86,12 @@ pub struct Extra {
 
 impl Extra {
     /// A condition of this type.
-    pub fn new(kind: &'static str, status: impl Into<Option<bool>>, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(
+        kind: &'static str,
+        status: impl Into<Option<bool>>,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self { kind, status: status.into(), reason, message: message.into() }
     }
 }
@@ -94,11 +99,19 @@ impl Extra {
 /// The conditions that follow from `standing` and `extras`; `lastTransitionTime` is kept where the status stays.
 /// A condition beside the three that is not named in `extras` is kept as it was.
 #[must_use]
-pub fn merge(old: &[Condition], standing: &Standing, extras: &[Extra], generation: i64, now: Timestamp) -> Vec<Condition> {
+pub fn merge(
+    old: &[Condition],
+    standing: &Standing,
+    extras: &[Extra],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
     let before = old.iter().find(|condition| condition.type_ == conditions::READY);
     let mut wanted: Vec<(&str, String, &str, String)> = Vec::new();
     match standing {
-        Standing::Ready { reason, message } => wanted.push((conditions::READY, text(Some(true)), reason, message.clone())),
+        Standing::Ready { reason, message } => {
+            wanted.push((conditions::READY, text(Some(true)), reason, message.clone()))
+        }
         Standing::Progressing { reason, message } => {
             // First touch: nothing is known yet.
             let ready = if before.is_none() { None } else { Some(false) };
@@ -112,7 +125,12 @@ pub fn merge(old: &[Condition], standing: &Standing, extras: &[Extra], generatio
         Standing::Holding { reason, message } => {
             match before {
                 Some(ready) if ready.status == "True" => {
-                    wanted.push((conditions::READY, ready.status.clone(), ready.reason.as_str(), ready.message.clone()));
+                    wanted.push((
+                        conditions::READY,
+                        ready.status.clone(),
+                        ready.reason.as_str(),
+                        ready.message.clone(),
+                    ));
                 }
                 Some(_) => wanted.push((conditions::READY, text(Some(false)), reason, message.clone())),
                 None => wanted.push((conditions::READY, text(None), reason, message.clone())),
@@ -218,7 +236,8 @@ mod tests {
     #[test]
     fn what_passes_by_itself_leaves_ready_as_it_was() {
         let ready = merge(&[], &Standing::ready("fine"), &[], 1, at(0));
-        let held = merge(&ready, &Standing::Holding { reason: reasons::THROTTLED, message: "429".into() }, &[], 1, at(1));
+        let held =
+            merge(&ready, &Standing::Holding { reason: reasons::THROTTLED, message: "429".into() }, &[], 1, at(1));
         assert_eq!(find(&held, conditions::READY).unwrap().status, "True");
         assert_eq!(find(&held, conditions::RECONCILING).unwrap().reason, reasons::THROTTLED);
     }

@@ -129,6 +129,7 @@ impl Diary<'_> {
             TrialResult::Failed(message) => {
                 run.fail(RunError { code: "UserError".to_owned(), message: message.clone() }, now);
             }
+            TrialResult::Cancelled => run.turn(Status::Canceled, now),
         });
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         finished.insert(report.trial.number, report);

@@ -27,6 +27,8 @@ pub enum TrialResult {
     Completed(Metrics),
     /// Without; the message says why.
     Failed(String),
+    /// Without, because the experiment was cancelled.
+    Cancelled,
 }
 
 /// A trial after it ran.
@@ -45,7 +47,7 @@ impl TrialReport {
     pub fn metrics(&self) -> Option<&Metrics> {
         match &self.result {
             TrialResult::Completed(metrics) => Some(metrics),
-            TrialResult::Failed(_) => None,
+            TrialResult::Failed(_) | TrialResult::Cancelled => None,
         }
     }
 }

@@ -23,6 +23,17 @@ pub(crate) struct ForestSpec {
     pub(crate) random_cuts: bool,
 }
 
+impl std::fmt::Display for ForestSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { trees, max_depth, min_leaf, .. } = self;
+        write!(f, "n_estimators={trees}, max_depth={max_depth}, min_samples_leaf={min_leaf}, max_features=")?;
+        match self.feature_share {
+            share if share > 0.0 => write!(f, "{share}"),
+            _ => f.write_str("sqrt"),
+        }
+    }
+}
+
 /// Trees and what their leaves mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Forest {

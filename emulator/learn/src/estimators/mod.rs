@@ -8,7 +8,6 @@ mod naive_bayes;
 mod neighbours;
 mod tree;
 
-pub(crate) use bins::Bins;
 pub(crate) use forest::ForestSpec;
 
 use crate::linear::{self, KernelSvm, Linear};
@@ -16,6 +15,7 @@ use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::target::Target;
 use crate::watch::{Stopped, Watch};
+use bins::Bins;
 use boosting::Boosted;
 use forest::Forest;
 use naive_bayes::NaiveBayes;
@@ -50,18 +50,24 @@ pub(crate) enum Spec {
     Boosting { budget: f32 },
 }
 
-impl Spec {
-    /// Whether it reads [`Training::bins`].
-    pub(crate) fn needs_bins(self) -> bool {
-        matches!(self, Self::Forest(_))
+impl std::fmt::Display for Spec {
+    /// The parameters, as a trial's report shows them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Logistic { c } | Self::LinearSvm { c } | Self::KernelSvm { c } => write!(f, "C={c}"),
+            Self::Sgd => f.write_str("loss=log"),
+            Self::ElasticNet { alpha, l1_ratio } => write!(f, "alpha={alpha}, l1_ratio={l1_ratio}"),
+            Self::Bernoulli | Self::Multinomial => f.write_str("alpha=1"),
+            Self::Neighbours { k } => write!(f, "n_neighbors={k}"),
+            Self::Forest(forest) => write!(f, "{forest}"),
+            Self::Boosting { budget } => write!(f, "budget={budget}"),
+        }
     }
 }
 
 /// What a fit learns from.
 pub(crate) struct Training<'a> {
     pub(crate) x: &'a Matrix,
-    /// Of the same rows, for those who need them.
-    pub(crate) bins: Option<&'a Bins>,
     pub(crate) target: &'a Target,
     pub(crate) weights: Option<&'a [f64]>,
 }
@@ -91,15 +97,7 @@ impl Estimator {
         let linear = |fitted: Result<Linear, Stopped>| Ok(Self::Linear(fitted?));
         match (spec, target) {
             (Spec::Forest(spec), _) => {
-                let own;
-                let bins = match training.bins {
-                    Some(bins) => bins,
-                    None => {
-                        own = Bins::new(x);
-                        &own
-                    }
-                };
-                Ok(Self::Forest(Forest::fit(spec, bins, target, weights, rng, watch)?))
+                Ok(Self::Forest(Forest::fit(spec, &Bins::new(x), target, weights, rng, watch)?))
             }
             (Spec::Boosting { budget }, _) => {
                 Ok(Self::Boosted(Boosted::fit(budget, x, target, training.weights, watch)?))

@@ -27,6 +27,31 @@ impl Table {
         Ok(Self::from_columns(columns))
     }
 
+    /// These columns of the table, with these types: what another file holds may have been read as another type.
+    ///
+    /// # Errors
+    /// [`TableError::Json`] when a column is absent or a value can't be of the column's type.
+    pub fn conform(&self, schema: &[ColumnSchema]) -> Result<Self, TableError> {
+        let absent: Vec<&str> =
+            schema.iter().filter(|c| self.column(&c.name).is_none()).map(|c| c.name.as_str()).collect();
+        if !absent.is_empty() {
+            return Err(TableError::Json(format!("the rows lack the columns {}: add them", absent.join(", "))));
+        }
+        let columns = schema.iter().filter_map(|wanted| Some((wanted, self.column(&wanted.name)?)));
+        let conformed = columns.map(|(wanted, found)| match (&found.values, wanted.kind) {
+            (values, kind) if values.kind() == kind => Ok(found.clone()),
+            (Values::Number { values, .. }, ColumnType::Integer | ColumnType::Number) => {
+                let values = Values::Number { values: values.clone(), integer: wanted.kind == ColumnType::Integer };
+                Ok(Column { name: wanted.name.clone(), values })
+            }
+            (values, _) => {
+                let cells: Vec<Value> = (0..values.len()).map(|row| values.json(row)).collect();
+                column_of(wanted, cells.iter())
+            }
+        });
+        Ok(Self::from_columns(conformed.collect::<Result<_, _>>()?))
+    }
+
     /// A table from MLflow's `split` orientation: column names, and rows as arrays. Without names the order is the
     /// schema's own.
     ///

@@ -40,7 +40,14 @@ mod tests {
 
     #[test]
     fn streams_differ_and_repeat() {
-        let draw = |stream| (0..4).map({ let mut rng = Rng::new(1, stream); move |_| rng.next() }).collect::<Vec<_>>();
+        let draw = |stream| {
+            (0..4)
+                .map({
+                    let mut rng = Rng::new(1, stream);
+                    move |_| rng.next()
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }

@@ -55,7 +55,9 @@ impl Labels {
         // 1 and 1.0 are one label, whichever of two files has the fraction.
         let whole = self.kind == ColumnType::Integer;
         let label = |row: usize| match &column.values {
-            Values::Number { values, .. } if whole => text(&crate::table::number_json(values[row], values[row].fract() == 0.0)),
+            Values::Number { values, .. } if whole => {
+                text(&crate::table::number_json(values[row], values[row].fract() == 0.0))
+            }
             values => text(&values.json(row)),
         };
         (0..column.values.len()).map(|row| index.get(&label(row)).copied()).collect()

@@ -44,12 +44,7 @@ impl AutoMl {
     ///
     /// # Errors
     /// [`AutoMlError`] when the settings don't suit the data, when it was cancelled, or when no trial completed.
-    pub fn run(
-        &self,
-        data: &Data,
-        cancel: &Cancel,
-        on_event: impl Fn(Event) + Sync,
-    ) -> Result<Outcome, AutoMlError> {
+    pub fn run(&self, data: &Data, cancel: &Cancel, on_event: impl Fn(Event) + Sync) -> Result<Outcome, AutoMlError> {
         let settings = &self.settings;
         let deadline = settings.limits.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let watch = Watch { cancel: cancel.clone(), deadline };

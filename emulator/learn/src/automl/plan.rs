@@ -1,7 +1,8 @@
 //! Which configurations are tried, and in which order.
 //!
-//! Azure draws pipelines from a large space with a recommender; here the list is fixed: every algorithm with one
-//! sensible configuration first, then variants. It ends after some thirty trials, whatever `maxTrials` says.
+//! Azure draws pipelines from a large space with a recommender; here the list is fixed: what is good and cheap first,
+//! no family twice before the fifth, then the rest and variants. It ends after some thirty trials, whatever `maxTrials`
+//! says.
 
 use crate::estimators::{ForestSpec, Spec};
 use crate::features::Scaling;
@@ -31,8 +32,8 @@ fn allowed(settings: &AutoMlSettings, algorithm: Algorithm) -> bool {
 }
 
 const FOREST: ForestSpec =
-    ForestSpec { trees: 100, max_depth: 30, min_leaf: 5, feature_share: 0.0, bootstrap: true, random_cuts: false };
-const EXTRA: ForestSpec = ForestSpec { bootstrap: false, random_cuts: true, feature_share: 0.5, ..FOREST };
+    ForestSpec { trees: 60, max_depth: 30, min_leaf: 8, feature_share: 0.25, bootstrap: true, random_cuts: false };
+const EXTRA: ForestSpec = ForestSpec { trees: 40, min_leaf: 5, bootstrap: false, random_cuts: true, ..FOREST };
 const TREE: ForestSpec =
     ForestSpec { trees: 1, max_depth: 8, min_leaf: 20, feature_share: 1.0, bootstrap: false, random_cuts: false };
 
@@ -44,27 +45,27 @@ fn classification() -> Vec<Candidate> {
     use Algorithm as A;
     use Scaling::{MaxAbs, MinMax, Standard};
     vec![
-        candidate(A::LightGbm, MaxAbs, Spec::Boosting { budget: 0.5 }),
+        candidate(A::LightGbm, MaxAbs, Spec::Boosting { budget: 1.0 }),
         candidate(A::LogisticRegression, Standard, Spec::Logistic { c: 1.0 }),
-        candidate(A::XgBoostClassifier, MaxAbs, Spec::Boosting { budget: 1.0 }),
         candidate(A::RandomForest, MaxAbs, Spec::Forest(FOREST)),
-        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(EXTRA)),
         candidate(A::DecisionTree, MaxAbs, Spec::Forest(TREE)),
-        candidate(A::Knn, Standard, Spec::Neighbours { k: 25 }),
-        candidate(A::BernoulliNaiveBayes, Standard, Spec::Bernoulli),
+        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(EXTRA)),
+        candidate(A::XgBoostClassifier, MaxAbs, Spec::Boosting { budget: 1.2 }),
         candidate(A::Sgd, Standard, Spec::Sgd),
         candidate(A::LinearSvm, Standard, Spec::LinearSvm { c: 1.0 }),
+        candidate(A::BernoulliNaiveBayes, Standard, Spec::Bernoulli),
+        candidate(A::Knn, Standard, Spec::Neighbours { k: 25 }),
         candidate(A::GradientBoosting, Standard, Spec::Boosting { budget: 0.8 }),
         candidate(A::Svm, Standard, Spec::KernelSvm { c: 1.0 }),
         candidate(A::MultinomialNaiveBayes, MinMax, Spec::Multinomial),
-        candidate(A::LightGbm, Standard, Spec::Boosting { budget: 1.2 }),
+        candidate(A::RandomForest, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.5, ..FOREST })),
         candidate(A::LogisticRegression, MaxAbs, Spec::Logistic { c: 10.0 }),
-        candidate(A::RandomForest, MaxAbs, Spec::Forest(ForestSpec { min_leaf: 2, ..FOREST })),
-        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(ForestSpec { feature_share: 1.0, ..EXTRA })),
+        candidate(A::LightGbm, Standard, Spec::Boosting { budget: 0.5 }),
+        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.5, ..EXTRA })),
+        candidate(A::RandomForest, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.0, min_leaf: 2, ..FOREST })),
         candidate(A::XgBoostClassifier, Standard, Spec::Boosting { budget: 0.3 }),
         candidate(A::LogisticRegression, Standard, Spec::Logistic { c: 0.05 }),
         candidate(A::Knn, MaxAbs, Spec::Neighbours { k: 5 }),
-        candidate(A::RandomForest, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.5, min_leaf: 10, ..FOREST })),
         candidate(A::DecisionTree, MaxAbs, Spec::Forest(ForestSpec { max_depth: 5, min_leaf: 5, ..TREE })),
         candidate(A::LinearSvm, MaxAbs, Spec::LinearSvm { c: 0.1 }),
         candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.0, min_leaf: 2, ..EXTRA })),
@@ -77,22 +78,22 @@ fn regression() -> Vec<Candidate> {
     use Algorithm as A;
     use Scaling::{MaxAbs, Standard};
     let forest = ForestSpec { feature_share: 0.33, min_leaf: 3, ..FOREST };
-    let extra = ForestSpec { feature_share: 1.0, min_leaf: 3, ..EXTRA };
+    let extra = ForestSpec { feature_share: 0.5, min_leaf: 3, ..EXTRA };
     vec![
-        candidate(A::LightGbm, MaxAbs, Spec::Boosting { budget: 0.5 }),
+        candidate(A::LightGbm, MaxAbs, Spec::Boosting { budget: 1.0 }),
         candidate(A::ElasticNet, Standard, Spec::ElasticNet { alpha: 0.001, l1_ratio: 0.5 }),
-        candidate(A::XgBoostRegressor, MaxAbs, Spec::Boosting { budget: 1.0 }),
         candidate(A::RandomForest, MaxAbs, Spec::Forest(forest)),
         candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(extra)),
+        candidate(A::XgBoostRegressor, MaxAbs, Spec::Boosting { budget: 1.2 }),
         candidate(A::LassoLars, Standard, Spec::ElasticNet { alpha: 0.001, l1_ratio: 1.0 }),
         candidate(A::DecisionTree, MaxAbs, Spec::Forest(ForestSpec { min_leaf: 10, ..TREE })),
         candidate(A::Knn, Standard, Spec::Neighbours { k: 10 }),
         candidate(A::Sgd, Standard, Spec::Sgd),
         candidate(A::GradientBoosting, Standard, Spec::Boosting { budget: 0.8 }),
-        candidate(A::LightGbm, Standard, Spec::Boosting { budget: 1.2 }),
+        candidate(A::LightGbm, Standard, Spec::Boosting { budget: 0.5 }),
         candidate(A::ElasticNet, Standard, Spec::ElasticNet { alpha: 0.05, l1_ratio: 0.5 }),
         candidate(A::RandomForest, MaxAbs, Spec::Forest(ForestSpec { feature_share: 1.0, ..forest })),
-        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(ForestSpec { feature_share: 0.33, ..extra })),
+        candidate(A::ExtremeRandomTrees, MaxAbs, Spec::Forest(ForestSpec { feature_share: 1.0, ..extra })),
         candidate(A::XgBoostRegressor, Standard, Spec::Boosting { budget: 0.3 }),
         candidate(A::LassoLars, Standard, Spec::ElasticNet { alpha: 0.02, l1_ratio: 1.0 }),
         candidate(A::Knn, MaxAbs, Spec::Neighbours { k: 4 }),
@@ -110,8 +111,7 @@ mod tests {
     fn every_algorithm_azure_knows_for_a_task_has_a_candidate() {
         for task in [Task::Classification, Task::Regression] {
             for algorithm in Algorithm::ALL.into_iter().filter(|a| a.fits(task)) {
-                let settings =
-                    AutoMlSettings { allowed_algorithms: vec![algorithm], ..AutoMlSettings::new(task, "y") };
+                let settings = AutoMlSettings { allowed_algorithms: vec![algorithm], ..AutoMlSettings::new(task, "y") };
                 let found = candidates(&settings);
                 assert!(!found.is_empty(), "{task:?} {algorithm}");
                 assert!(found.iter().all(|c| c.asked == algorithm));

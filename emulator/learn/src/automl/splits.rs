@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn the_number_of_rows_decides_as_azure_documents() {
         let settings = AutoMlSettings::new(Task::Classification, "y");
-        for (rows, folds, valid) in [(200, 10, 20), (999, 10, 100), (1_000, 3, 334), (20_000, 3, 6667), (20_001, 1, 2000)] {
+        for (rows, folds, valid) in
+            [(200, 10, 20), (999, 10, 100), (1_000, 3, 334), (20_000, 3, 6667), (20_001, 1, 2000)]
+        {
             let found = splits(&settings, &classes(rows));
             assert_eq!(found.len(), folds, "{rows} rows");
             assert!(found[0].valid.len().abs_diff(valid) <= 1, "{rows} rows: {}", found[0].valid.len());

@@ -1,8 +1,8 @@
 //! Gradient boosting by the perpetual library: it chooses the size of its trees and when to stop by itself, within a
 //! budget. Its trees are kept in our own form, which is smaller and always written in the same order.
 
-use super::tree::Tree;
 use super::FitError;
+use super::tree::Tree;
 use crate::linear::{normalise, sigmoid};
 use crate::matrix::Matrix;
 use crate::target::Target;
@@ -70,7 +70,8 @@ impl Boosted {
             }
             Target::Classes { codes, count } => {
                 let of_class = |class| codes.iter().map(|&code| f64::from(u8::from(code == class))).collect::<Vec<_>>();
-                let sums = (0..*count).map(|class| one(&of_class(class), Objective::LogLoss)).collect::<Result<_, _>>()?;
+                let sums =
+                    (0..*count).map(|class| one(&of_class(class), Objective::LogLoss)).collect::<Result<_, _>>()?;
                 (*count, sums)
             }
         };

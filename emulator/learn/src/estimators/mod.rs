@@ -96,9 +96,7 @@ impl Estimator {
         };
         let linear = |fitted: Result<Linear, Stopped>| Ok(Self::Linear(fitted?));
         match (spec, target) {
-            (Spec::Forest(spec), _) => {
-                Ok(Self::Forest(Forest::fit(spec, &Bins::new(x), target, weights, rng, watch)?))
-            }
+            (Spec::Forest(spec), _) => Ok(Self::Forest(Forest::fit(spec, &Bins::new(x), target, weights, rng, watch)?)),
             (Spec::Boosting { budget }, _) => {
                 Ok(Self::Boosted(Boosted::fit(budget, x, target, training.weights, watch)?))
             }

@@ -33,8 +33,7 @@ impl DateParts {
         for (to, &row) in rows.iter().enumerate() {
             let found = parts(seconds[row]);
             for (place, (&part, &mean)) in self.kept.iter().zip(&self.means).enumerate() {
-                out.row_mut(to)[offset + place] =
-                    found.as_ref().and_then(|p| p.get(part)).copied().unwrap_or(mean);
+                out.row_mut(to)[offset + place] = found.as_ref().and_then(|p| p.get(part)).copied().unwrap_or(mean);
             }
         }
     }

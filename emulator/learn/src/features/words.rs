@@ -48,20 +48,17 @@ impl Words {
 
 /// Hashes of the words and of neighbouring pairs, in lower case, without what is neither letter nor digit.
 fn terms(text: &str) -> impl Iterator<Item = usize> {
-    let words: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
+    let words: Vec<String> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     let pairs: Vec<usize> = words.windows(2).map(|pair| hash(&pair.join(" "))).collect();
     words.into_iter().map(|word| hash(&word)).chain(pairs)
 }
 
 /// FNV-1a: the same on every machine and for ever, as a stored model needs.
 pub(crate) fn hash(text: &str) -> usize {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     // The low bits of FNV mix little.
     ((hash >> 32) ^ hash) as u32 as usize
 }

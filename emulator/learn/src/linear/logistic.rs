@@ -26,7 +26,13 @@ pub(crate) fn logistic(
 }
 
 /// Two classes, or shares of the second one between 0 and 1.
-pub(crate) fn logistic_of(x: &Matrix, truth: &[f64], weights: &[f64], c: f64, watch: &Watch) -> Result<Linear, Stopped> {
+pub(crate) fn logistic_of(
+    x: &Matrix,
+    truth: &[f64],
+    weights: &[f64],
+    c: f64,
+    watch: &Watch,
+) -> Result<Linear, Stopped> {
     let p = x.cols;
     let total: f64 = weights.iter().sum();
     let penalty = 1.0 / (c * total);

@@ -39,10 +39,8 @@ pub(crate) struct Linear {
 impl Linear {
     /// From parameters that hold, for each output, the weights and then the intercept.
     pub(crate) fn from_params(params: &[f64], features: usize, link: Link) -> Self {
-        let (weights, intercepts) = params
-            .chunks_exact(features + 1)
-            .map(|output| (output[..features].to_vec(), output[features]))
-            .unzip();
+        let (weights, intercepts) =
+            params.chunks_exact(features + 1).map(|output| (output[..features].to_vec(), output[features])).unzip();
         Self { weights, intercepts, link }
     }
 

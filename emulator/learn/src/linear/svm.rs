@@ -53,13 +53,7 @@ fn hinge(x: &Matrix, positive: &[f64], weights: &[f64], c: f64, watch: &Watch) -
 }
 
 /// The logistic curve from margin to probability, with Platt's softened targets.
-fn platt(
-    x: &Matrix,
-    params: &[f64],
-    positive: &[f64],
-    weights: &[f64],
-    watch: &Watch,
-) -> Result<(f64, f64), Stopped> {
+fn platt(x: &Matrix, params: &[f64], positive: &[f64], weights: &[f64], watch: &Watch) -> Result<(f64, f64), Stopped> {
     let p = x.cols;
     let margins: Vec<f64> = x.rows_iter().map(|row| dot(&params[..p], row) + params[p]).collect();
     let hits: f64 = positive.iter().sum();

@@ -179,7 +179,8 @@ fn of_curve(
 
 /// Mean negative logarithm of the true class's probability, kept off 0 by one unit in the last place of 1.
 fn log_loss(truth: &[usize], proba: &Matrix) -> f64 {
-    let sum: f64 = proba.rows_iter().zip(truth).map(|(row, &t)| -row[t].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()).sum();
+    let sum: f64 =
+        proba.rows_iter().zip(truth).map(|(row, &t)| -row[t].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()).sum();
     sum / truth.len() as f64
 }
 

@@ -52,7 +52,10 @@ pub(crate) enum Predictor {
     /// The weighted mean of several.
     Vote(Vec<Weighted>),
     /// A linear model over what several say.
-    Stack { members: Vec<Pipeline>, over: Pipeline },
+    Stack {
+        members: Vec<Pipeline>,
+        over: Pipeline,
+    },
 }
 
 impl Predictor {

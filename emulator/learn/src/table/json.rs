@@ -18,7 +18,10 @@ impl Table {
             .map(|c| c.name.as_str())
             .collect();
         if !absent.is_empty() {
-            return Err(TableError::Json(format!("the rows lack the columns {}: send a value or null", absent.join(", "))));
+            return Err(TableError::Json(format!(
+                "the rows lack the columns {}: send a value or null",
+                absent.join(", ")
+            )));
         }
         let columns = schema
             .iter()
@@ -71,7 +74,10 @@ impl Table {
         let absent: Vec<&str> =
             schema.iter().zip(&places).filter(|(_, p)| p.is_none()).map(|(c, _)| c.name.as_str()).collect();
         if !absent.is_empty() {
-            return Err(TableError::Json(format!("the rows lack the columns {}: send a value or null", absent.join(", "))));
+            return Err(TableError::Json(format!(
+                "the rows lack the columns {}: send a value or null",
+                absent.join(", ")
+            )));
         }
         let columns = schema
             .iter()
@@ -85,7 +91,9 @@ impl Table {
 
     /// The rows as records; numbers as numbers, missing values as null. What `from_records` reads back.
     pub fn to_records(&self) -> Vec<Map<String, Value>> {
-        (0..self.rows()).map(|row| self.columns().iter().map(|c| (c.name.clone(), c.values.json(row))).collect()).collect()
+        (0..self.rows())
+            .map(|row| self.columns().iter().map(|c| (c.name.clone(), c.values.json(row))).collect())
+            .collect()
     }
 }
 

@@ -104,7 +104,10 @@ impl CategoriesBuilder {
 /// The values of a column. A missing number or date is NaN.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Values {
-    Number { values: Vec<f64>, integer: bool },
+    Number {
+        values: Vec<f64>,
+        integer: bool,
+    },
     Boolean(Vec<Option<bool>>),
     Text(Categories),
     /// Seconds since 1970-01-01T00:00:00 UTC.

@@ -22,7 +22,9 @@ pub enum TableError {
         needs: &'static str,
     },
     /// Binary data, most likely another format.
-    #[error("{file} is not delimited text: it has a NUL byte at byte {offset}; check that it is CSV and not compressed")]
+    #[error(
+        "{file} is not delimited text: it has a NUL byte at byte {offset}; check that it is CSV and not compressed"
+    )]
     Binary {
         /// Name of the file.
         file: String,
@@ -209,9 +211,11 @@ impl Gathered {
         let mut places: Vec<usize> = Vec::new();
         let mut first = true;
         loop {
-            let more = reader
-                .read_record(&mut record)
-                .map_err(|_| TableError::Encoding { file: file.name.to_owned(), encoding: options.encoding, offset: 0 })?;
+            let more = reader.read_record(&mut record).map_err(|_| TableError::Encoding {
+                file: file.name.to_owned(),
+                encoding: options.encoding,
+                offset: 0,
+            })?;
             if !more {
                 break;
             }

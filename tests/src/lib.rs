@@ -1,1 +1,16 @@
-//! The harness.
+//! What the end-to-end tests and the demo stand on: a real Kubernetes control plane, the operator and the emulator as
+//! processes, a web site with data, and ways to look at all of them.
+
+pub mod api;
+pub mod audit;
+pub mod cluster;
+pub mod emulator;
+pub mod failure;
+pub mod kubectl;
+pub mod operator;
+pub mod places;
+pub mod process;
+pub mod programs;
+pub mod site;
+pub mod tls;
+pub mod world;

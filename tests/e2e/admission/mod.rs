@@ -7,6 +7,7 @@ mod created;
 mod minimal;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use azureml_crds::{
     AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace, GROUP,
@@ -17,6 +18,42 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
 use serde_json::{Value, json};
+
+use azureml_operator_tests::failure::Result as Outcome;
+use azureml_operator_tests::places;
+use azureml_operator_tests::world::World;
+
+use crate::suite::Suite;
+
+/// The tests of this module.
+pub fn tests(suite: &mut Suite) {
+    suite.add_table("admission::admits_the_smallest_and_the_fullest_objects", |world| async move {
+        let client = namespace(&world, "admits").await?;
+        Ok(admits(&client, "admits").await)
+    });
+    suite.add_table("admission::admits_the_examples", |world| async move {
+        let client = namespace(&world, "admits-files").await?;
+        Ok(admits_files(&client, "admits-files", &places::root().join("examples/bank-marketing")).await?)
+    });
+    suite.add_table("admission::refuses_with_a_message_that_helps", |world| async move {
+        let client = namespace(&world, "refuses").await?;
+        Ok(refuses(&client, "refuses").await)
+    });
+    suite.add_table("admission::judges_changes", |world| async move {
+        let client = namespace(&world, "changes").await?;
+        Ok(changes(&client, "changes").await)
+    });
+    suite.add_table("admission::explains_every_field", |world| async move {
+        Ok(explains(world.cluster().await?.api().client()).await)
+    });
+}
+
+/// A client, when the namespace is there.
+async fn namespace(world: &Arc<World>, name: &str) -> Outcome<Client> {
+    let api = world.cluster().await?.api();
+    api.apply("", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await?;
+    Ok(api.client().clone())
+}
 
 /// The smallest object of each kind, and full ones, are admitted as they are: the API server adds and drops nothing, and
 /// neither do the types that the operator reads them by.

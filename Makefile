@@ -1,0 +1,40 @@
+# What people and CI run. `make help` lists it.
+#
+# Builds are kept outside the checkout, so that a fresh clone is quick; target/ here holds reports alone.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azureml-operator
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e unit lint deny crds cluster prepare
+
+help: ## Shows this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: prepare ## Shows the whole flow, from a file on the web to predictions (KEEP=1 leaves it running)
+	cargo run --locked --bin demo --package azureml-operator-tests
+
+test: ## Runs everything that a change can break; reports in target/ci
+	scripts/test
+
+e2e: prepare ## Runs the end-to-end tests; NAME=text chooses those with it in their name
+	cargo test --locked --package azureml-operator-tests --test e2e -- $(NAME)
+
+unit: prepare ## Runs unit and property tests
+	cargo test --locked --workspace --exclude azureml-operator-tests
+	cargo test --locked --package azureml-operator-tests --lib
+
+lint: prepare ## Checks format and lints
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+deny: ## Checks licences and sources of dependencies
+	scripts/deny
+
+crds: prepare ## Generates crds/*.yaml from the types
+	cargo run --locked --quiet --package azureml-crds --bin crdgen
+
+cluster: prepare ## Builds the control plane that tests run against, where it is not built
+	cargo run --locked --quiet --package azureml-operator-tests --bin cluster -- build
+
+prepare:
+	@scripts/prepare

@@ -1,0 +1,16 @@
+//! The end-to-end tests: one binary, so that all of them share one world.
+//!
+//! `cargo test -p azureml-operator-tests --test e2e -- NAME` runs those whose name contains NAME.
+
+mod admission;
+mod suite;
+
+use std::process::ExitCode;
+
+use suite::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    admission::tests(&mut suite);
+    suite.run()
+}

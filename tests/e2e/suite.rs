@@ -1,0 +1,80 @@
+//! The list of tests, and how they are run.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use azureml_operator_tests::failure::{Failure, Result};
+use azureml_operator_tests::process::asked_to_end;
+use azureml_operator_tests::world::World;
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::{Builder, Runtime};
+
+/// Tests wait for others far more than they compute, so there may be many more of them than cores.
+const AT_ONCE: usize = 16;
+
+/// The list of tests.
+pub struct Suite {
+    runtime: Arc<Runtime>,
+    world: Arc<World>,
+    trials: Vec<Trial>,
+}
+
+impl Suite {
+    /// An empty one.
+    pub fn new() -> Self {
+        let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new() }
+    }
+
+    /// Adds a test.
+    pub fn add<F, R>(&mut self, name: impl Into<String>, test: F)
+    where
+        F: FnOnce(Arc<World>) -> R + Send + 'static,
+        R: Future<Output = Result> + Send + 'static,
+    {
+        let (runtime, world) = (self.runtime.clone(), self.world.clone());
+        self.trials.push(Trial::test(name, move || {
+            // On a thread of the runtime, so that a panic is this test's failure and nothing else's.
+            match runtime.block_on(runtime.spawn(test(world))) {
+                Ok(result) => result.map_err(Failed::from),
+                Err(panicked) => Err(Failed::from(panicked.to_string())),
+            }
+        }));
+    }
+
+    /// Adds a test that gives the failures that it found.
+    pub fn add_table<F, R>(&mut self, name: impl Into<String>, test: F)
+    where
+        F: FnOnce(Arc<World>) -> R + Send + 'static,
+        R: Future<Output = Result<Vec<String>>> + Send + 'static,
+    {
+        self.add(name, |world| async move {
+            let failures = test(world).await?;
+            if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
+        });
+    }
+
+    /// Runs those that the command line chooses, and ends what they shared.
+    pub fn run(self) -> ExitCode {
+        let mut arguments = Arguments::from_args();
+        arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
+        self.runtime.spawn(end_on_signal(self.world.clone()));
+        let conclusion = libtest_mimic::run(&arguments, self.trials);
+        let stopped = self.runtime.block_on(self.world.stop());
+        if let Err(failure) = &stopped {
+            eprintln!("at the end: {failure}");
+        }
+        if conclusion.has_failed() || stopped.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// A signal ends what the tests share before the process: temporary folders would stay behind otherwise.
+async fn end_on_signal(world: Arc<World>) {
+    if asked_to_end().await.is_err() {
+        return;
+    }
+    // The process ends in any case; the kernel ends whatever this leaves.
+    let _ = world.stop().await;
+    std::process::exit(130);
+}

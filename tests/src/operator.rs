@@ -1,0 +1,208 @@
+//! The operator as a process: the binary that ships, with the rights that ship.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::cluster::{Cluster, OPERATOR};
+use crate::emulator::Emulator;
+use crate::failure::{Failure, Result, While};
+use crate::places::free_port;
+use crate::process::Daemon;
+use crate::programs::programs;
+use crate::site::Site;
+
+/// How long it may take to come up.
+const LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(30);
+
+/// How an operator is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The installation's name.
+    pub installation: String,
+    /// The namespaces that it watches; none: all.
+    pub namespaces: Vec<String>,
+    /// How often an object at rest is looked at.
+    pub resync: &'static str,
+    /// How often work in flight is looked at.
+    pub poll: &'static str,
+    /// How often a stalled object is tried again.
+    pub stalled_retry: &'static str,
+    /// More arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Options {
+    /// For the operator that tests share.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self {
+            installation: "tests".to_owned(),
+            namespaces: Vec::new(),
+            resync: "20s",
+            poll: "300ms",
+            stalled_retry: "3s",
+            arguments: Vec::new(),
+        }
+    }
+
+    /// For an operator of one namespace, which a test may end.
+    #[must_use]
+    pub fn only(namespace: &str) -> Self {
+        let namespaces = vec![namespace.to_owned()];
+        Self { installation: namespace.to_owned(), namespaces, ..Self::shared() }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            ["--installation", &self.installation],
+            ["--resync", self.resync],
+            ["--poll", self.poll],
+            ["--stalled-retry", self.stalled_retry],
+            ["--max-backoff", "2s"],
+        ]
+        .concat()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+        if !self.namespaces.is_empty() {
+            arguments.extend(["--namespaces".to_owned(), self.namespaces.join(",")]);
+        }
+        arguments.extend(self.arguments.iter().cloned());
+        arguments
+    }
+}
+
+/// An operator, which may be killed and started again.
+#[derive(Debug)]
+pub struct Operator {
+    program: PathBuf,
+    arguments: Vec<String>,
+    kubeconfig: PathBuf,
+    address: String,
+    folder: TempDir,
+    daemon: Option<Daemon>,
+}
+
+impl Operator {
+    /// Starts one as the ServiceAccount that ships, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not come up; its log is in the message.
+    pub async fn start(cluster: &Cluster, emulator: &Emulator, site: &Site, options: Options) -> Result<Self> {
+        let program = tokio::task::spawn_blocking(programs).await.doing("building the programs")??.operator;
+        let folder = tempfile::Builder::new().prefix("azureml-operator-").tempdir()?;
+        let kubeconfig = cluster.kubeconfig_as(OPERATOR, OPERATOR).await?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let mut arguments = vec!["run".to_owned()];
+        arguments.extend(options.arguments());
+        let fixed = [
+            ("--cloud-file", emulator.cloud_file().display().to_string()),
+            ("--http-listen", address.clone()),
+            ("--fetch-allow-hosts", site.host().to_owned()),
+            ("--fetch-ca-file", site.ca_file().display().to_string()),
+        ];
+        arguments.extend(fixed.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+        let mut operator = Self { program, arguments, kubeconfig, address, folder, daemon: None };
+        operator.launch()?;
+        operator.wait_until_ready().await?;
+        Ok(operator)
+    }
+
+    /// Starts it, without waiting for it.
+    ///
+    /// # Errors
+    /// When the program can't be started.
+    pub fn launch(&mut self) -> Result {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).env("KUBECONFIG", &self.kubeconfig).env("RUST_BACKTRACE", "1");
+        self.daemon = Some(Daemon::start("azureml-operator", &command, &self.log())?);
+        Ok(())
+    }
+
+    /// Waits until it has its watches.
+    ///
+    /// # Errors
+    /// When it ends or the limit passes; its log is in the message.
+    pub async fn wait_until_ready(&self) -> Result {
+        let url = format!("http://{}/readyz", self.address);
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            self.daemon.as_ref().doing("a running operator")?.check_runs()?;
+            if reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let log = self.tail(25);
+                return Err(Failure::new(format!("azureml-operator is not ready after {LIMIT:?}:\n{log}")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Fails, with the end of its log, when it has ended by itself.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn check_runs(&self) -> Result {
+        self.daemon.as_ref().map_or(Ok(()), Daemon::check_runs)
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn kill(&mut self) -> Result {
+        self.daemon.take().map_or(Ok(()), |daemon| daemon.kill())
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// When it has to be killed, or ends badly.
+    pub async fn stop(&mut self) -> Result {
+        let Some(daemon) = self.daemon.take() else { return Ok(()) };
+        let status = daemon.stop(Duration::from_secs(20)).await?;
+        let tail = daemon.tail(25);
+        status.success().then_some(()).ok_or_else(|| Failure::new(format!("azureml-operator ended: {status}\n{tail}")))
+    }
+
+    /// Kills it where it runs, starts it again and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> Result {
+        self.kill()?;
+        self.launch()?;
+        self.wait_until_ready().await
+    }
+
+    /// Its log, of all its starts.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+
+    /// Where its log is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.address)).await?.text().await?)
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn tail(&self, lines: usize) -> String {
+        crate::process::tail(&self.log(), lines)
+    }
+}

@@ -1,0 +1,109 @@
+//! What all end-to-end tests of one run share, started when the first test needs it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::cluster::Cluster;
+use crate::emulator::Emulator;
+use crate::failure::Result;
+use crate::operator::{Operator, Options};
+use crate::site::Site;
+
+/// A cluster with an operator that all tests share, one for operators that a test ends, an emulator and a web site.
+#[derive(Debug, Default)]
+pub struct World {
+    cluster: OnceCell<Cluster>,
+    lone_cluster: OnceCell<Cluster>,
+    emulator: OnceCell<Emulator>,
+    site: OnceCell<Site>,
+    operator: OnceCell<Arc<Mutex<Operator>>>,
+}
+
+impl World {
+    /// The cluster.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn cluster(&self) -> Result<&Cluster> {
+        self.cluster.get_or_try_init(Cluster::start).await
+    }
+
+    /// The cluster where nothing watches but the operators that tests start there, each for its own namespace.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn lone_cluster(&self) -> Result<&Cluster> {
+        let start = || async {
+            let cluster = Cluster::start().await?;
+            introduce(&cluster, self.emulator().await?).await?;
+            Ok(cluster)
+        };
+        self.lone_cluster.get_or_try_init(start).await
+    }
+
+    /// The emulator, which trusts the clusters' service accounts.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn emulator(&self) -> Result<&Emulator> {
+        let start = || async {
+            let emulator = Emulator::start().await?;
+            introduce(self.cluster().await?, &emulator).await?;
+            Ok(emulator)
+        };
+        self.emulator.get_or_try_init(start).await
+    }
+
+    /// The web site.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn site(&self) -> Result<&Site> {
+        self.site.get_or_try_init(Site::start).await
+    }
+
+    /// The operator that watches all namespaces of the shared cluster.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn operator(&self) -> Result<Arc<Mutex<Operator>>> {
+        let start = || async {
+            let cluster = self.cluster().await?;
+            let operator = Operator::start(cluster, self.emulator().await?, self.site().await?, Options::shared());
+            Ok(Arc::new(Mutex::new(operator.await?)))
+        };
+        self.operator.get_or_try_init(start).await.cloned()
+    }
+
+    /// An operator for one namespace of the other cluster, for a test that ends it.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn lone_operator(&self, options: Options) -> Result<Operator> {
+        Operator::start(self.lone_cluster().await?, self.emulator().await?, self.site().await?, options).await
+    }
+
+    /// Ends all of it.
+    ///
+    /// # Errors
+    /// When a part had to be killed.
+    pub async fn stop(&self) -> Result {
+        if let Some(operator) = self.operator.get() {
+            operator.lock().await.stop().await?;
+        }
+        if let Some(emulator) = self.emulator.get() {
+            emulator.stop().await?;
+        }
+        for cluster in [&self.cluster, &self.lone_cluster] {
+            cluster.get().map_or(Ok(()), Cluster::stop)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets the emulator verify the tokens of a cluster's service accounts.
+async fn introduce(cluster: &Cluster, emulator: &Emulator) -> Result {
+    let (issuer, keys) = cluster.issuer().await?;
+    emulator.trust(&issuer, &keys).await
+}

@@ -195,7 +195,7 @@ fn weights(column: &Column) -> Result<Vec<f64>, AutoMlError> {
     let Values::Number { values, .. } = &column.values else {
         return Err(wrong(format!("the column {} holds no numbers", column.name)));
     };
-    if let Some(row) = values.iter().position(|weight| !(*weight >= 0.0)) {
+    if let Some(row) = values.iter().position(|weight| weight.is_nan() || *weight < 0.0) {
         return Err(wrong(format!("the column {} is missing or negative in row {}", column.name, row + 1)));
     }
     if values.iter().sum::<f64>() <= 0.0 {

@@ -4,6 +4,7 @@
 use super::bins::Bins;
 use super::grow::{Fitted, Growth, grow};
 use super::tree::Tree;
+use crate::linear::normalise;
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::target::Target;
@@ -88,7 +89,13 @@ impl Forest {
             sums.iter_mut().for_each(|sum| *sum /= self.trees.len() as f64);
             match out.row_mut(row) {
                 [no, yes] if self.classes == 2 => (*no, *yes) = (1.0 - sums[0], sums[0]),
-                cells => cells.copy_from_slice(&sums),
+                cells => {
+                    cells.copy_from_slice(&sums);
+                    // Leaves are in single precision: their shares sum to 1 only nearly.
+                    if self.classes > 0 {
+                        normalise(cells);
+                    }
+                }
             }
         }
         out

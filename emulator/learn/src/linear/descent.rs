@@ -27,14 +27,16 @@ pub(crate) fn descend(
     let mut order: Vec<usize> = (0..x.rows).collect();
     let (mut steps, mut averaged) = (0.0, 0.0);
     let half = (pace.passes * x.rows) as f64 / 2.0;
-    // A row of many features moves the output further: the rate is per squared length of a row.
+    // A row of many features moves the output further: the rate is per squared length of a row, the mean one or its
+    // own where that is more, so that a row far out doesn't overshoot.
     let length = x.data.iter().map(|v| v * v).sum::<f64>() / x.rows.max(1) as f64 + 1.0;
     for _ in 0..pace.passes {
         watch.check()?;
         rng.shuffle(&mut order);
         for &row in &order {
             let values = x.row(row);
-            let rate = pace.rate / length / (1.0 + pace.rate * steps / half.max(1.0)).sqrt();
+            let own = dot(values, values) + 1.0;
+            let rate = pace.rate / length.max(own) / (1.0 + pace.rate * steps / half.max(1.0)).sqrt();
             let step = -rate * slope(row, dot(&params[..p], values) + params[p]).clamp(-1e6, 1e6);
             let shrink = 1.0 - rate * pace.penalty;
             params[..p].iter_mut().for_each(|w| *w *= shrink);

@@ -1,5 +1,7 @@
 //! The bank marketing data through whole experiments: what it must reach, and what noise must not.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
 mod common;
 
 use azureml_emulator_learn::{AutoMl, Cancel, Metrics, Model, Outcome};

@@ -1,5 +1,7 @@
 //! How an experiment goes: its order, its bounds, its end, and what is wrong with a request.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
 mod common;
 
 use azureml_emulator_learn::{

@@ -1,5 +1,7 @@
 //! The penguins: three classes, missing values, columns of every kind; and their mass as a number to predict.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
 mod common;
 
 use azureml_emulator_learn::{

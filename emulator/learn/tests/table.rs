@@ -1,5 +1,7 @@
 //! Reading delimited text as MLTable's `read_delimited` does, and rows of JSON.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
 use azureml_emulator_learn::{ColumnSchema, ColumnType, Encoding, Header, ReadOptions, SourceFile, Table, TableError};
 use serde_json::{Value, json};
 

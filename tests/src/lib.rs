@@ -4,6 +4,7 @@
 pub mod api;
 pub mod audit;
 pub mod cluster;
+pub mod door;
 pub mod emulator;
 pub mod failure;
 pub mod kubectl;

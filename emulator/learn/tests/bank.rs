@@ -39,6 +39,8 @@ fn eight_trials_of_five_families_reach_what_scikit_learn_does() {
     let again = Model::from_json(&outcome.model.to_json().unwrap()).unwrap();
     assert_eq!(again.predict_proba(&some).unwrap(), outcome.model.predict_proba(&some).unwrap());
     assert_eq!(again.input_columns().len(), 20);
+    let alone = again.predict_proba(&some.select(&[7])).unwrap();
+    assert_eq!(alone[0], again.predict_proba(&some).unwrap()[7], "a row is predicted alike alone and among others");
 }
 
 /// The rows with their labels in another order: nothing is left to learn.

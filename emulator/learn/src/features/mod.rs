@@ -143,3 +143,55 @@ impl Featurizer {
 fn count(values: &[Option<bool>], rows: &[usize], flag: bool) -> usize {
     rows.iter().filter(|&&row| values[row] == Some(flag)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::ReadOptions;
+
+    fn table(text: &str) -> Table {
+        Table::from_csv("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn what_training_rows_teach_is_kept_for_others() {
+        let rows = table("n,c,f,k\n1,red,true,7\n3,blue,true,7\n,red,false,7\n5,green,,7\n");
+        // The fourth row is not learnt from: green is no category, 5 is not in the mean.
+        let featurizer = Featurizer::fit(&rows, &[0, 1, 2], Featurization::Auto);
+        let found = featurizer.transform(&rows, &[0, 1, 2, 3]);
+        // The number and its mark, blue, red, the flag; the constant gives nothing.
+        let expected = [
+            [1.0, 0.0, 0.0, 1.0, 1.0],
+            [3.0, 0.0, 1.0, 0.0, 1.0],
+            [2.0, 1.0, 0.0, 1.0, 0.0],
+            [5.0, 0.0, 0.0, 0.0, 1.0],
+        ];
+        assert_eq!((found.cols, found.data), (5, expected.concat()));
+    }
+
+    #[test]
+    fn the_order_of_rows_changes_no_feature() {
+        let rows = table("c\nb\na\nc\na\n");
+        let turned = table("c\na\nc\na\nb\n");
+        let (one, other) = (
+            Featurizer::fit(&rows, &[0, 1, 2, 3], Featurization::Auto),
+            Featurizer::fit(&turned, &[0, 1, 2, 3], Featurization::Auto),
+        );
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn scaling_is_by_the_training_rows() {
+        let x = Matrix { rows: 3, cols: 2, data: vec![0.0, 5.0, 2.0, 5.0, 4.0, 5.0] };
+        for (scaling, expected) in
+            [(Scaling::MinMax, [0.0, 0.0, 0.5, 0.0, 1.0, 0.0]), (Scaling::MaxAbs, [0.0, 1.0, 0.5, 1.0, 1.0, 1.0])]
+        {
+            let mut scaled = x.clone();
+            Scaler::fit(scaling, &x).apply(&mut scaled);
+            assert_eq!(scaled.data, expected, "{scaling:?}");
+        }
+        let mut standard = x.clone();
+        Scaler::fit(Scaling::Standard, &x).apply(&mut standard);
+        assert!((standard.column(0).iter().map(|v| v * v).sum::<f64>() / 3.0 - 1.0).abs() < 1e-12);
+    }
+}

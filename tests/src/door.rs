@@ -19,15 +19,22 @@ use tokio::task::JoinHandle;
 use crate::failure::{Failure, Result, While};
 use crate::tls;
 
-/// A write by what it is on: the method and the path, and which one of these it was, from 0.
+/// A write by what it is on, so that it can be told again in another namespace: the method, the kind of resource, and
+/// which one of these it was, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Write {
     /// The method.
     pub method: String,
-    /// The path without its query.
-    pub path: String,
-    /// Which of the writes with this method and path.
+    /// The plural of the kind, and the subresource: `amlmodels/status`.
+    pub resource: String,
+    /// Which of the writes with this method and resource.
     pub nth: usize,
+}
+
+impl std::fmt::Display for Write {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} {} #{}", self.method, self.resource, self.nth)
+    }
 }
 
 /// When a write is held.
@@ -158,8 +165,9 @@ impl Inner {
     /// Notes a write; when it is to be held, if it is.
     fn note(&self, method: &Method, path: &str) -> Option<Moment> {
         let mut ledger = self.ledger();
-        let count = ledger.seen.entry((method.to_string(), path.to_owned())).or_default();
-        let write = Write { method: method.to_string(), path: path.to_owned(), nth: *count };
+        let resource = resource(path);
+        let count = ledger.seen.entry((method.to_string(), resource.clone())).or_default();
+        let write = Write { method: method.to_string(), resource, nth: *count };
         *count += 1;
         let moment = ledger.trap.as_ref().filter(|trap| trap.write == write).map(|trap| trap.moment);
         ledger.writes.push(write);
@@ -216,6 +224,13 @@ async fn cross(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     answer.unwrap_or_else(|error| (StatusCode::BAD_GATEWAY, error.to_string()).into_response())
 }
 
+/// Plural and subresource of the object that a path is of.
+fn resource(path: &str) -> String {
+    let mut segments = path.split('/').skip_while(|segment| *segment != "namespaces").skip(2);
+    let plural = segments.next().unwrap_or(path);
+    segments.nth(1).map_or_else(|| plural.to_owned(), |subresource| format!("{plural}/{subresource}"))
+}
+
 /// The server of a kubeconfig and the certificate authority to trust.
 fn server(kubeconfig: &Path) -> Result<(String, Vec<u8>)> {
     let file = Kubeconfig::read_from(kubeconfig).doing(kubeconfig.display())?;
@@ -231,4 +246,20 @@ fn led_through(kubeconfig: &Path, server: &str) -> Result<String> {
     let mut config: Value = serde_saphyr::from_str(&text).doing(kubeconfig.display())?;
     config["clusters"][0]["cluster"] = json!({"server": server});
     Ok(config.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resource;
+
+    #[test]
+    fn a_write_is_told_by_its_kind_of_resource() {
+        for (path, expected) in [
+            ("/apis/azureml.dev/v1alpha1/namespaces/a/amlmodels/bank/status", "amlmodels/status"),
+            ("/apis/azureml.dev/v1alpha1/namespaces/a/amlmodels/bank", "amlmodels"),
+            ("/apis/events.k8s.io/v1/namespaces/a/events", "events"),
+        ] {
+            assert_eq!(resource(path), expected);
+        }
+    }
 }

@@ -33,6 +33,8 @@ pub struct Options {
     pub stalled_retry: &'static str,
     /// More arguments.
     pub arguments: Vec<String>,
+    /// The kubeconfig that it acts by; none: its own, straight to the API server.
+    pub kubeconfig: Option<PathBuf>,
 }
 
 impl Options {
@@ -46,6 +48,7 @@ impl Options {
             poll: "300ms",
             stalled_retry: "3s",
             arguments: Vec::new(),
+            kubeconfig: None,
         }
     }
 
@@ -95,7 +98,10 @@ impl Operator {
     pub async fn start(cluster: &Cluster, emulator: &Emulator, site: &Site, options: Options) -> Result<Self> {
         let program = tokio::task::spawn_blocking(programs).await.doing("building the programs")??.operator;
         let folder = tempfile::Builder::new().prefix("azureml-operator-").tempdir()?;
-        let kubeconfig = cluster.kubeconfig_as(OPERATOR, OPERATOR).await?;
+        let kubeconfig = match options.kubeconfig.clone() {
+            Some(kubeconfig) => kubeconfig,
+            None => cluster.kubeconfig_as(OPERATOR, OPERATOR).await?,
+        };
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(options.arguments());

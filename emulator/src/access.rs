@@ -7,6 +7,9 @@ pub fn role_id(role: &str) -> &str {
         "contributor" => CONTRIBUTOR,
         "reader" => READER,
         "azureml data scientist" => DATA_SCIENTIST,
+        "azureml compute operator" => COMPUTE_OPERATOR,
+        "user access administrator" => USER_ACCESS_ADMINISTRATOR,
+        "storage blob data contributor" => BLOB_CONTRIBUTOR,
         _ => role,
     }
 }
@@ -15,12 +18,21 @@ const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
 const DATA_SCIENTIST: &str = "f6c7c914-8db3-469d-8ca1-694a8f32e121";
+const COMPUTE_OPERATOR: &str = "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815";
+const USER_ACCESS_ADMINISTRATOR: &str = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9";
+const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
+
+/// What blobs are read and written by; no role for the control plane includes it, Owner neither.
+pub const BLOB_ACTION: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/";
 
 /// Whether a role allows an action, such as `Microsoft.MachineLearningServices/workspaces/jobs/write`.
 pub fn allows(role: &str, action: &str) -> bool {
     let action = action.to_ascii_lowercase();
     let reads = action.ends_with("/read");
     let changes = ["/write", "/delete"].iter().any(|verb| action.ends_with(verb));
+    if action.starts_with(&BLOB_ACTION.to_ascii_lowercase()) {
+        return role == BLOB_CONTRIBUTOR;
+    }
     match role {
         OWNER => true,
         CONTRIBUTOR => !(action.starts_with("microsoft.authorization/") && changes),
@@ -32,6 +44,8 @@ pub fn allows(role: &str, action: &str) -> bool {
             let of_workspace = !rest.contains('/');
             reads || !(changes && (of_computes || of_workspace) || rest.ends_with("listkeys/action") && of_computes)
         }
+        COMPUTE_OPERATOR => reads || action.starts_with("microsoft.machinelearningservices/workspaces/computes/"),
+        USER_ACCESS_ADMINISTRATOR => reads || action.starts_with("microsoft.authorization/"),
         _ => false,
     }
 }

@@ -1,7 +1,21 @@
 //! An emulator of Azure Machine Learning.
 
 pub mod access;
+mod arm;
+mod automl;
+mod blob;
+mod clock;
+mod control;
+mod entra;
+mod estate;
+mod jobs;
+mod mltable;
+mod online;
+mod operations;
+mod run_history;
 pub mod server;
+mod surface;
+mod telemetry;
 pub mod tls;
 pub mod tokens;
 pub mod world;

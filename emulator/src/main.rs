@@ -28,31 +28,37 @@ enum Command {
         /// Written when it serves: where it is, and the authority to trust.
         #[arg(long)]
         ready_file: Option<PathBuf>,
+        /// One more name of the HTTPS port's certificate; can be given more than once.
+        #[arg(long)]
+        host_name: Vec<String>,
     },
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let Command::Serve { listen, tls_dir, ready_file } = Arguments::parse().command;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Command::Serve { listen, tls_dir, ready_file, host_name } = Arguments::parse().command;
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| "a TLS provider is installed already")?;
-    let leaf = leaf(&tls_dir, &["localhost", "127.0.0.1"])?;
+    let names = ["localhost", "127.0.0.1", "*.blob.localhost", "*.blob.azureml.test"];
+    let names: Vec<&str> = names.into_iter().chain(host_name.iter().map(String::as_str)).collect();
+    let leaf = leaf(&tls_dir, &names)?;
     let config =
         axum_server::tls_rustls::RustlsConfig::from_pem(leaf.certificate.into_bytes(), leaf.key.into_bytes()).await?;
     let listener = TcpListener::bind(listen)?;
     listener.set_nonblocking(true)?;
     let url = format!("https://{}", listener.local_addr()?);
     tracing::info!(url, "serving");
+    let ca = std::path::absolute(tls_dir.join("ca.pem"))?;
     if let Some(file) = ready_file {
-        let ca = std::path::absolute(tls_dir.join("ca.pem"))?;
         let ready = serde_json::json!({"url": url, "caFile": ca, "pid": std::process::id()});
         let part = file.with_extension("part");
         std::fs::write(&part, ready.to_string())?;
         std::fs::rename(part, file)?;
     }
-    let app = router(Arc::new(App::new(Signer::generate()?)));
+    let app = router(Arc::new(App::new(Signer::generate()?, ca)));
     axum_server::from_tcp_rustls(listener, config)?.serve(app.into_make_service()).await?;
     Ok(())
 }

@@ -1,35 +1,39 @@
-//! The one HTTPS port: from a request to its principal, to what it may do, to an answer.
+//! The one HTTPS port: from a request, by what was ordered for it, to the surface that answers.
 
-use crate::access::refusal;
+use crate::control::faults::{Effect, Verdict};
+use crate::control::requests::Seen;
+use crate::entra;
+use crate::estate::Estate;
+use crate::surface::Plane;
+use crate::surface::http::{Incoming, Routes, pairs, response};
 use crate::tokens::Signer;
-use crate::world::{Principal, World};
+use crate::{arm, blob, control};
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Json, Response};
-use percent_encoding::percent_decode_str;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Response, header};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// Audience of tokens for Azure Resource Manager.
-pub const ARM_AUDIENCE: &str = "https://management.azure.com";
+/// Longest body of a request.
+const LONGEST: usize = 512 * 1024 * 1024;
 
 /// What every request sees.
 pub struct App {
-    world: Mutex<World>,
-    signer: Signer,
+    pub(crate) estate: Arc<Estate>,
+    pub(crate) routes: Routes,
+    /// The authority that clients have to trust.
+    pub(crate) ca_file: PathBuf,
 }
 
 impl App {
     /// With nothing in it.
-    pub fn new(signer: Signer) -> Self {
-        Self { world: Mutex::default(), signer }
-    }
-
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn new(signer: Signer, ca_file: PathBuf) -> Self {
+        let estate = Arc::new(Estate::new(signer));
+        let plane = Plane::new(Arc::clone(&estate) as Arc<dyn crate::jobs::ground::Ground>);
+        let routes = Routes { plane, gate: Arc::clone(&estate) as Arc<dyn crate::surface::http::Gate> };
+        Self { estate, routes, ca_file }
     }
 }
 
@@ -38,143 +42,189 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new().fallback(answer).with_state(app)
 }
 
-async fn answer(State(app): State<Arc<App>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let path = percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
-    let lower = path.to_ascii_lowercase();
-    let segments: Vec<&str> = lower.split('/').filter(|segment| !segment.is_empty()).collect();
-    let mut response = match (method.as_str(), segments.as_slice()) {
-        ("POST", [tenant, "oauth2", "v2.0", "token"]) => token(&app, tenant, &body),
-        ("POST", ["_emulator", rest @ ..]) => control(&app, rest, &body),
-        (_, ["subscriptions", ..]) => arm(&app, &method, &path, uri.query().unwrap_or_default(), &headers),
-        _ => error(404, "NotFound", &format!("There is nothing at {path}.")),
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
+    let begun = std::time::Instant::now();
+    let mut incoming = match taken_apart(request).await {
+        Ok(incoming) => incoming,
+        Err(message) => return error(400, "InvalidRequestContent", &message),
     };
-    if let Ok(id) = uuid::Uuid::new_v4().to_string().parse() {
-        response.headers_mut().insert("x-ms-request-id", id);
+    if incoming.path.starts_with("/_emulator") {
+        return control::answer(&app, &incoming);
+    }
+    let client_request = incoming.headers.get("x-ms-client-request-id").cloned();
+    let (method, path) = (incoming.method.clone(), incoming.path.clone());
+    let seq = app.estate.requests.begin(Seen {
+        time: app.estate.clock.now(),
+        method: &method,
+        path: &path,
+        query: &incoming.query,
+        principal: principal(&app, &incoming),
+        body: &incoming.body,
+    });
+    let verdict = app.estate.faults.judge(&method, &path, &incoming.body);
+    incoming.orders = verdict.orders.clone();
+    let mut response = carried_out(&app, incoming, &verdict).await;
+    stamp(&mut response, client_request);
+    let status = response.status().as_u16();
+    app.estate.requests.end(seq, status);
+    tracing::debug!(method, path, status, milliseconds = begun.elapsed().as_secs_f64() * 1000.0, "answered");
+    response
+}
+
+/// Answers a request as its verdict says.
+async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> Response<Body> {
+    if !verdict.delay.is_zero() {
+        tokio::time::sleep(verdict.delay).await;
+    }
+    // A client that goes away while it waits here ends this function: what it asked for is never done.
+    if let Some(held) = &verdict.before {
+        held.wait().await;
+    }
+    if verdict.reset {
+        reset();
+    }
+    if let Some(effect) = &verdict.answer {
+        return ordered(effect);
+    }
+    let executor = Arc::clone(app);
+    // A task of its own: what has begun is done whole, whether the client waits for the answer or not.
+    let executed = tokio::spawn(async move { executor.route(&incoming).await }).await;
+    let response = executed.unwrap_or_else(|why| error(500, "InternalServerError", &why.to_string()));
+    if let Some(held) = &verdict.after {
+        held.wait().await;
     }
     response
 }
 
-fn error(status: u16, code: &str, message: &str) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(json!({"error": {"code": code, "message": message}}))).into_response()
+/// Ends the connection without an answer: the unwinding ends hyper's task, which closes it. No panic hook is run.
+fn reset() {
+    std::panic::resume_unwind(Box::new("the connection is reset on purpose"));
 }
 
-fn form(text: &str) -> HashMap<String, String> {
-    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(key, value)| (decoded(key).to_ascii_lowercase(), decoded(value))).collect()
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
-
-fn token(app: &App, tenant: &str, body: &Bytes) -> Response {
-    let form = form(&String::from_utf8_lossy(body));
-    let text = |key: &str| form.get(key).map_or("", String::as_str);
-    let audience = text("scope").trim_end_matches("/.default");
-    let signed_in = app.world().sign_in(tenant, text("client_id"), text("client_secret"), audience, now());
-    let refused = |status: StatusCode, why: String| {
-        (status, Json(json!({"error": "invalid_client", "error_description": why}))).into_response()
+/// The answer that a fault orders.
+fn ordered(effect: &Effect) -> Response<Body> {
+    let status = effect.status.unwrap_or(500);
+    let mut response = match &effect.raw_body {
+        Some(body) => {
+            let mut response = Response::new(Body::from(body.clone()));
+            *response.status_mut() = axum::http::StatusCode::from_u16(status).unwrap_or_default();
+            response
+        }
+        None => {
+            let code =
+                effect.code.as_deref().unwrap_or(if status == 429 { "TooManyRequests" } else { "InternalServerError" });
+            error(status, code, effect.message.as_deref().unwrap_or("This was ordered."))
+        }
     };
-    match signed_in.map(|claims| app.signer.sign(&claims)) {
-        Ok(Ok(token)) => {
-            let seconds = crate::tokens::LIFETIME;
-            let body = json!({"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token});
-            Json(body).into_response()
+    for (name, value) in &effect.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            response.headers_mut().insert(name, value);
         }
-        Ok(Err(why)) => refused(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
-        Err(why) => refused(StatusCode::UNAUTHORIZED, why.to_string()),
     }
+    response
 }
 
-/// `/_emulator/`: principals, workspaces and role assignments, without authentication.
-fn control(app: &App, path: &[&str], body: &Bytes) -> Response {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return error(400, "InvalidRequestContent", "The body is not JSON.");
-    };
-    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    match path {
-        ["tenants", tenant, "principals"] => {
-            let secret = body.get("clientSecret").and_then(Value::as_str).map(str::to_owned);
-            app.world().put_principal(Principal {
-                tenant: (*tenant).to_owned(),
-                client_id: text("clientId"),
-                object_id: text("objectId"),
-                secret,
-            });
-            Json(json!({})).into_response()
+impl App {
+    /// The surface that a request is for.
+    async fn route(self: Arc<Self>, incoming: &Incoming) -> Response<Body> {
+        if let Some((account, path)) = blob::http::account_of(incoming) {
+            return blob::http::answer(&self.estate, incoming, &account, &path);
         }
-        ["workspaces"] => {
-            let (subscription, group) = (text("subscriptionId"), text("resourceGroup"));
-            Json(app.world().put_workspace(&subscription, &group, &text("name"), &text("location"))).into_response()
+        let lower = incoming.path.to_ascii_lowercase();
+        let keys: Vec<&str> = lower.split('/').filter(|key| !key.is_empty()).collect();
+        match (incoming.method.as_str(), keys.as_slice()) {
+            ("POST", [tenant, "oauth2", "v2.0", "token"]) => return self.token(tenant, incoming),
+            ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
+                return response(200, &entra::configuration(&incoming.base, tenant));
+            }
+            ("GET", [_, "discovery", "instance"]) => {
+                let address = format!("{}/common/v2.0/.well-known/openid-configuration", incoming.base);
+                return response(
+                    200,
+                    &json!({"tenant_discovery_endpoint": address, "api-version": "1.1", "metadata": []}),
+                );
+            }
+            _ => {}
         }
-        ["roleassignments"] => {
-            let id = uuid::Uuid::new_v4().to_string();
-            app.world().assign(&id, &text("scope"), &text("principalId"), &text("role"));
-            Json(json!({"id": id})).into_response()
-        }
-        _ => error(404, "NotFound", "The emulator has no such control."),
-    }
-}
-
-/// Reads a resource, or removes it, if the principal may.
-fn arm(app: &App, method: &Method, path: &str, query: &str, headers: &HeaderMap) -> Response {
-    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    let claims = match app.signer.check(bearer, ARM_AUDIENCE, now()) {
-        Ok(claims) => claims,
-        Err(why) => {
-            let mut response =
-                error(401, "InvalidAuthenticationToken", &format!("The access token is invalid: {why}."));
-            let challenge = axum::http::HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            response.headers_mut().insert("www-authenticate", challenge);
+        // A resource of another provider on a job or an endpoint is none of theirs.
+        let extension = lower.matches("/providers/").count() > 1;
+        if (!extension || keys.first() != Some(&"subscriptions"))
+            && let Some(response) = self.routes.answer(incoming).await
+        {
             return response;
         }
-    };
-    if !form(query).contains_key("api-version") {
-        return error(
-            400,
-            "MissingApiVersionParameter",
-            "The api-version query parameter is required for all requests.",
-        );
-    }
-    let verb = if method == Method::GET { "read" } else { "delete" };
-    let action = format!("{}/{verb}", resource_type(path));
-    let mut world = app.world();
-    if !world.may(&claims.oid, &action, path) {
-        return error(403, "AuthorizationFailed", &refusal(&claims.appid, &claims.oid, &action, path));
-    }
-    match *method {
-        Method::GET => match world.resource(path) {
-            Some(resource) => Json(resource).into_response(),
-            None => error(404, "ResourceNotFound", &format!("The Resource '{path}' was not found.")),
-        },
-        Method::DELETE => {
-            let status = if world.delete_resource(path) { StatusCode::OK } else { StatusCode::NO_CONTENT };
-            status.into_response()
+        match keys.first() {
+            Some(&"subscriptions") => arm::answer(&self.estate, &self.routes, incoming),
+            _ => error(404, "NotFound", &format!("There is nothing at {}.", incoming.path)),
         }
-        _ => error(405, "MethodNotAllowed", "The resource does not take this method."),
+    }
+
+    fn token(&self, tenant: &str, incoming: &Incoming) -> Response<Body> {
+        let form = pairs(&String::from_utf8_lossy(&incoming.body));
+        let now = self.estate.clock.now();
+        let machine = jiff::Timestamp::now().as_second();
+        let signed_in = entra::sign_in(&self.estate.world(), tenant, &form, now.as_second(), machine);
+        match signed_in.map(|claims| entra::grant(&self.estate.signer, &claims)) {
+            Ok(Ok(body)) => response(200, &body),
+            Ok(Err(why)) => error(500, "InternalServerError", &why.to_string()),
+            Err(why) => {
+                let (status, body) = why.answer(now);
+                response(status, &body)
+            }
+        }
     }
 }
 
-/// `Microsoft.MachineLearningServices/workspaces/jobs` of a job's id.
-fn resource_type(path: &str) -> String {
-    let mut segments = path.rsplit_once("/providers/").map_or("", |(_, rest)| rest).split('/');
-    let mut kind = segments.next().unwrap_or_default().to_owned();
-    for name in segments.step_by(2) {
-        kind = format!("{kind}/{name}");
-    }
-    kind
+async fn taken_apart(request: Request) -> Result<Incoming, String> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LONGEST).await.map_err(|error| format!("The body can't be read: {error}"))?;
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok().map(str::to_owned));
+    let host = parts.uri.authority().map(|authority| authority.to_string()).or(host);
+    Ok(Incoming {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: body.into(),
+        base: format!("https://{}", host.unwrap_or_else(|| "localhost".to_owned())),
+        orders: Default::default(),
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::resource_type;
-
-    #[test]
-    fn the_type_of_a_resource_is_in_its_id() {
-        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/workspaces/w/jobs/j";
-        assert_eq!(resource_type(id), "Microsoft.X/workspaces/jobs");
+/// The object id of who asks, as it says itself: for the log alone.
+fn principal(app: &App, incoming: &Incoming) -> Option<String> {
+    let bearer = incoming.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
+        return entra::payload(token)?.get("oid")?.as_str().map(str::to_owned);
     }
+    if !incoming.path.ends_with("/oauth2/v2.0/token") {
+        return None;
+    }
+    let form = pairs(&String::from_utf8_lossy(&incoming.body));
+    let world = app.estate.world();
+    form.get("client_id").and_then(|client| world.principal(client)).map(|known| known.object_id.clone())
+}
+
+/// Headers that every answer has.
+fn stamp(response: &mut Response<Body>, client_request: Option<HeaderValue>) {
+    let id = uuid::Uuid::new_v4().to_string();
+    let challenge = response.status() == axum::http::StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    for name in ["x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"] {
+        if let (false, Ok(value)) = (headers.contains_key(name), HeaderValue::from_str(&id)) {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(value) = client_request {
+        headers.insert("x-ms-client-request-id", value);
+    }
+    if challenge && !headers.contains_key(header::WWW_AUTHENTICATE) {
+        let value = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+fn error(status: u16, code: &str, message: &str) -> Response<Body> {
+    let body: Value = json!({"error": {"code": code, "message": message}});
+    response(status, &body)
 }

@@ -16,6 +16,7 @@ use crate::jobs::ground::Ground;
 use crate::jobs::view::Addresses;
 use crate::online::rules::Refusal;
 use crate::online::{Online, Work};
+use crate::run_history::run::RunError;
 use crate::telemetry::Telemetry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) principal: String,
     /// Scheme and authority that the client used.
     pub(crate) base: String,
+    /// With what a job that it puts fails, on purpose.
+    pub(crate) job_fails: Option<RunError>,
 }
 
 /// An operation that a call began, and the work that ends it.
@@ -46,8 +49,19 @@ pub(crate) struct Begun {
     pub(crate) operation: String,
     /// Runs after the answer is on its way; may compute.
     pub(crate) work: Work,
-    /// Whether the client follows it by `Location` (202) rather than by `Azure-AsyncOperation`.
-    pub(crate) by_location: bool,
+    /// By which header.
+    pub(crate) follow: Follow,
+}
+
+/// The header by which a client follows an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// `Azure-AsyncOperation`.
+    AsyncOperation,
+    /// `Location`.
+    Location,
+    /// Either.
+    Both,
 }
 
 /// A reply.
@@ -60,21 +74,21 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn ok(body: Value) -> Self {
+    pub(crate) fn ok(body: Value) -> Self {
         Self { status: 200, body, begun: None }
     }
 
-    fn empty(status: u16) -> Self {
+    pub(crate) fn empty(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    fn refused(refusal: &Refusal) -> Self {
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
         let body =
             json!({"error": {"code": refusal.code, "message": refusal.message, "details": [], "additionalInfo": []}});
         Self { status: refusal.status, body, begun: None }
     }
 
-    fn not_allowed() -> Self {
+    pub(crate) fn not_allowed() -> Self {
         Self::refused(&Refusal {
             status: 405,
             code: "MethodNotAllowed",
@@ -124,20 +138,20 @@ impl Plane {
 }
 
 impl Call {
-    fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.query.get(key).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    fn fields(&self) -> Map<String, Value> {
+    pub(crate) fn fields(&self) -> Map<String, Value> {
         self.body.as_object().cloned().unwrap_or_default()
     }
 
-    fn segment(&self, at: usize) -> &str {
+    pub(crate) fn segment(&self, at: usize) -> &str {
         self.path.get(at).map_or("", String::as_str)
     }
 
     /// The page that `$skip` and `$top` ask for, with `nextLink`.
-    fn page(&self, all: Vec<Value>, most: usize) -> Value {
+    pub(crate) fn page(&self, all: Vec<Value>, most: usize) -> Value {
         let skip = self.text("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0_usize);
         let top = ["$top", "count"].iter().find_map(|key| self.text(key)?.parse().ok()).unwrap_or(most).clamp(1, most);
         let total = all.len();

@@ -1,12 +1,24 @@
 //! What the emulator holds: principals, role assignments, and ARM resources by their id in lower case.
 
 use crate::access::{allows, covers, role_id};
-use crate::tokens::{Claims, LIFETIME};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
+/// Whose tokens an application may sign in with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FederatedCredential {
+    /// Issuer of the token.
+    pub issuer: String,
+    /// Subject of the token.
+    pub subject: String,
+    /// Audience of the token.
+    pub audience: String,
+}
+
 /// An application of a tenant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Principal {
     /// Tenant.
     pub tenant: String,
@@ -16,36 +28,44 @@ pub struct Principal {
     pub object_id: String,
     /// Its client secret, if it has one.
     pub secret: Option<String>,
+    /// Its federated credentials.
+    pub federated: Vec<FederatedCredential>,
 }
 
 /// A role of a principal in a scope.
-#[derive(Debug, Clone)]
-struct Assignment {
-    scope: String,
-    principal: String,
-    role: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Its name, a GUID.
+    pub id: String,
+    /// ARM id of what it is for.
+    pub scope: String,
+    /// Object id.
+    pub principal: String,
+    /// GUID of the role.
+    pub role: String,
+    /// `User`, `Group` or `ServicePrincipal`, if it was said.
+    pub principal_type: Option<String>,
+    /// In words, if it was said.
+    pub description: Option<String>,
 }
 
-/// A refusal of Entra ID.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// `AADSTS90002`
-    #[error("AADSTS90002: Tenant '{0}' not found.")]
-    Tenant(String),
-    /// `AADSTS700016`
-    #[error("AADSTS700016: Application with identifier '{0}' was not found in the directory.")]
-    Application(String),
-    /// `AADSTS7000215`
-    #[error("AADSTS7000215: Invalid client secret provided for app '{0}'.")]
-    Secret(String),
+/// A resource, and the place it has in the order in which all were made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Counts up.
+    pub order: u64,
+    /// As ARM shows it.
+    pub body: Value,
 }
 
 /// All of it. Reading by id takes the same time however much is held.
 #[derive(Debug, Default)]
 pub struct World {
     principals: HashMap<String, Principal>,
+    issuers: HashMap<String, Value>,
     assignments: BTreeMap<String, Assignment>,
-    resources: BTreeMap<String, Value>,
+    resources: BTreeMap<String, Resource>,
+    made: u64,
 }
 
 impl World {
@@ -54,11 +74,57 @@ impl World {
         self.principals.insert(principal.client_id.to_ascii_lowercase(), principal);
     }
 
+    /// A principal by its client id.
+    pub fn principal(&self, client_id: &str) -> Option<&Principal> {
+        self.principals.get(&client_id.to_ascii_lowercase())
+    }
+
+    /// All principals.
+    pub fn principals(&self) -> impl Iterator<Item = &Principal> {
+        self.principals.values()
+    }
+
+    /// Adds an issuer's keys (a JWKS), or changes them.
+    pub fn put_issuer(&mut self, issuer: &str, keys: Value) {
+        self.issuers.insert(issuer.trim_end_matches('/').to_owned(), keys);
+    }
+
+    /// An issuer's keys.
+    pub fn issuer(&self, issuer: &str) -> Option<&Value> {
+        self.issuers.get(issuer.trim_end_matches('/'))
+    }
+
+    /// Adds a role assignment.
+    pub fn put_assignment(&mut self, mut assignment: Assignment) {
+        assignment.role = role_id(&assignment.role).to_ascii_lowercase();
+        self.assignments.insert(assignment.id.to_ascii_lowercase(), assignment);
+    }
+
     /// Gives a role, by its name or GUID, to an object id in a scope. The id is that of the assignment.
     pub fn assign(&mut self, id: &str, scope: &str, principal: &str, role: &str) {
-        let role = role_id(role).to_ascii_lowercase();
-        let assignment = Assignment { scope: scope.to_owned(), principal: principal.to_ascii_lowercase(), role };
-        self.assignments.insert(id.to_ascii_lowercase(), assignment);
+        self.put_assignment(Assignment {
+            id: id.to_owned(),
+            scope: scope.to_owned(),
+            principal: principal.to_owned(),
+            role: role.to_owned(),
+            principal_type: None,
+            description: None,
+        });
+    }
+
+    /// A role assignment by its name.
+    pub fn assignment(&self, id: &str) -> Option<&Assignment> {
+        self.assignments.get(&id.to_ascii_lowercase())
+    }
+
+    /// All role assignments.
+    pub fn assignments(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values()
+    }
+
+    /// Takes a role back.
+    pub fn remove_assignment(&mut self, id: &str) -> Option<Assignment> {
+        self.assignments.remove(&id.to_ascii_lowercase())
     }
 
     /// Whether an object id may do an action on a resource.
@@ -70,129 +136,97 @@ impl World {
         })
     }
 
-    /// What a token for a client says that proved itself by its secret.
-    ///
-    /// # Errors
-    /// As Entra ID refuses.
-    pub fn sign_in(
-        &self,
-        tenant: &str,
-        client_id: &str,
-        secret: &str,
-        audience: &str,
-        now: i64,
-    ) -> Result<Claims, SignInError> {
-        if !self.principals.values().any(|known| known.tenant.eq_ignore_ascii_case(tenant)) {
-            return Err(SignInError::Tenant(tenant.to_owned()));
-        }
-        let known = self.principals.get(&client_id.to_ascii_lowercase());
-        let known = known.filter(|known| known.tenant.eq_ignore_ascii_case(tenant));
-        let known = known.ok_or_else(|| SignInError::Application(client_id.to_owned()))?;
-        if known.secret.as_deref() != Some(secret) {
-            return Err(SignInError::Secret(client_id.to_owned()));
-        }
-        Ok(Claims {
-            aud: audience.to_owned(),
-            iss: format!("https://sts.windows.net/{}/", known.tenant),
-            tid: known.tenant.clone(),
-            oid: known.object_id.clone(),
-            appid: known.client_id.clone(),
-            iat: now,
-            exp: now + LIFETIME,
-        })
-    }
-
     /// A resource by its ARM id, in any case.
     pub fn resource(&self, id: &str) -> Option<&Value> {
-        self.resources.get(&id.to_ascii_lowercase())
+        self.resources.get(&id.to_ascii_lowercase()).map(|resource| &resource.body)
     }
 
-    /// Makes or replaces a resource.
-    pub fn put_resource(&mut self, id: &str, resource: Value) {
-        self.resources.insert(id.to_ascii_lowercase(), resource);
+    /// The same, to be changed.
+    pub fn resource_mut(&mut self, id: &str) -> Option<&mut Value> {
+        self.resources.get_mut(&id.to_ascii_lowercase()).map(|resource| &mut resource.body)
     }
 
-    /// Removes a resource and all below it; whether it was there.
+    /// Makes or replaces a resource; one that is replaced keeps its place.
+    pub fn put_resource(&mut self, id: &str, body: Value) {
+        self.made += 1;
+        let order = self.made;
+        let resource = self.resources.entry(id.to_ascii_lowercase());
+        resource.and_modify(|known| known.body = body.clone()).or_insert(Resource { order, body });
+    }
+
+    /// All resources whose id begins so, by id.
+    pub fn below<'a>(&'a self, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Resource)> + use<'a> {
+        let prefix = prefix.to_ascii_lowercase();
+        self.resources
+            .range(prefix.clone()..)
+            .take_while(move |(key, _)| key.starts_with(&prefix))
+            .map(|(key, resource)| (key.as_str(), resource))
+    }
+
+    /// The resources right below a collection such as `.../workspaces/ws/computes`, in the order they were made.
+    pub fn members(&self, collection: &str) -> Vec<&Value> {
+        let prefix = format!("{}/", collection.trim_end_matches('/'));
+        let length = prefix.len();
+        let of_it = |key: &str| key.get(length..).is_some_and(|rest| !rest.contains('/'));
+        let mut found: Vec<&Resource> =
+            self.below(&prefix).filter(|(key, _)| of_it(key)).map(|(_, resource)| resource).collect();
+        found.sort_by_key(|resource| resource.order);
+        found.into_iter().map(|resource| &resource.body).collect()
+    }
+
+    /// All workspaces with their ids in lower case.
+    pub fn workspaces(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let of_type = |key: &str| {
+            key.split_once("/providers/microsoft.machinelearningservices/workspaces/")
+                .is_some_and(|(_, name)| !name.contains('/'))
+        };
+        self.below("/subscriptions/").filter(move |(key, _)| of_type(key)).map(|(key, resource)| (key, &resource.body))
+    }
+
+    /// Removes a resource and all below it, role assignments too; whether it was there.
     pub fn delete_resource(&mut self, id: &str) -> bool {
         let id = id.to_ascii_lowercase();
-        let below = format!("{id}/");
-        let children: Vec<String> = self
-            .resources
-            .range(below.clone()..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(&below))
-            .cloned()
-            .collect();
+        let children: Vec<String> = self.below(&format!("{id}/")).map(|(key, _)| key.to_owned()).collect();
         for child in children {
             self.resources.remove(&child);
         }
+        self.assignments.retain(|_, assignment| !covers(&id, &assignment.scope));
         self.resources.remove(&id).is_some()
-    }
-
-    /// Makes a workspace that is ready, or gives the one that is there.
-    pub fn put_workspace(&mut self, subscription: &str, group: &str, name: &str, location: &str) -> Value {
-        let id = format!(
-            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
-        );
-        if let Some(known) = self.resource(&id) {
-            return known.clone();
-        }
-        let workspace = json!({
-            "id": id, "name": name, "type": "Microsoft.MachineLearningServices/workspaces", "location": location,
-            "properties": {"workspaceId": uuid::Uuid::new_v4().to_string(), "provisioningState": "Succeeded"},
-        });
-        self.put_resource(&id, workspace.clone());
-        workspace
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn world() -> World {
-        let mut world = World::default();
-        world.put_principal(Principal {
-            tenant: "t".into(),
-            client_id: "app".into(),
-            object_id: "oid".into(),
-            secret: Some("good".into()),
-        });
-        world
-    }
-
-    #[test]
-    fn a_client_signs_in_with_its_own_secret_in_its_own_tenant() {
-        let world = world();
-        let claims = world.sign_in("T", "APP", "good", "https://ml.azure.com", 10).unwrap();
-        assert_eq!((claims.oid.as_str(), claims.exp), ("oid", 10 + LIFETIME));
-        let refused = |tenant, app, secret| world.sign_in(tenant, app, secret, "a", 10).unwrap_err().to_string();
-        assert!(refused("u", "app", "good").starts_with("AADSTS90002"));
-        assert!(refused("t", "other", "good").starts_with("AADSTS700016"));
-        assert!(refused("t", "app", "bad").starts_with("AADSTS7000215"));
-    }
+    use serde_json::json;
 
     #[test]
     fn a_principal_may_do_what_its_role_allows_below_its_scope() {
-        let mut world = world();
+        let mut world = World::default();
         let write = "Microsoft.MachineLearningServices/workspaces/jobs/write";
         assert!(!world.may("oid", write, "/subscriptions/s/x"));
         world.assign("one", "/subscriptions/s", "OID", "Contributor");
         assert!(world.may("oid", write, "/subscriptions/S/x"));
         assert!(!world.may("oid", write, "/subscriptions/s2/x"));
+        world.remove_assignment("ONE");
+        assert!(!world.may("oid", write, "/subscriptions/s/x"));
     }
 
     #[test]
-    fn a_workspace_is_made_once_and_goes_with_all_below_it() {
-        let mut world = world();
-        let made = world.put_workspace("s", "rg", "ws", "westeurope");
-        assert_eq!(world.put_workspace("S", "RG", "WS", "westeurope"), made);
-        let id = made["id"].as_str().unwrap().to_owned();
-        world.put_resource(&format!("{id}/computes/cpu"), json!({}));
-        world.put_resource(&format!("{id}2"), json!({}));
-        assert!(world.delete_resource(&id));
-        assert!(world.resource(&format!("{id}/computes/cpu")).is_none());
+    fn a_resource_goes_with_all_below_it() {
+        let mut world = World::default();
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/ws";
+        for id in [id, &format!("{id}/computes/b"), &format!("{id}/computes/a"), &format!("{id}2")] {
+            world.put_resource(id, json!({"id": id}));
+        }
+        world.assign("one", &format!("{id}/computes/b"), "o", "Reader");
+        assert_eq!(world.workspaces().count(), 2);
+        let members = world.members(&format!("{id}/computes"));
+        assert_eq!(members, [&json!({"id": format!("{id}/computes/b")}), &json!({"id": format!("{id}/computes/a")})]);
+        assert!(world.delete_resource(id));
+        assert!(world.resource(&format!("{id}/computes/a")).is_none());
+        assert_eq!(world.assignments().count(), 0);
         assert!(world.resource(&format!("{id}2")).is_some());
-        assert!(!world.delete_resource(&id));
+        assert!(!world.delete_resource(id));
     }
 }

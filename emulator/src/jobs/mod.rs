@@ -89,11 +89,17 @@ impl Jobs {
     }
 
     /// Starts a run that was added, in the background.
-    pub(crate) fn start(&self, workspace: &str, id: &str, properties: Map<String, Value>) {
+    pub(crate) fn start(&self, workspace: &str, id: &str, properties: Map<String, Value>, fails: Option<RunError>) {
         let cancel = self.0.runs.begin(workspace, id);
         let underway = Underway { jobs: self.clone(), workspace: workspace.into(), run: id.to_owned(), cancel };
         tokio::spawn(async move {
-            let ended = underway.conduct(&properties).await;
+            let ended = match fails {
+                Some(error) => {
+                    underway.turn(Status::Running);
+                    Err(Ended::Failed(error))
+                }
+                None => underway.conduct(&properties).await,
+            };
             underway.finish(ended.map(drop));
             underway.jobs.runs().end(&underway.workspace, &underway.run);
         });

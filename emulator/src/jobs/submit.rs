@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::view::Addresses;
 use super::{Jobs, kind_of};
 use crate::automl::request::AutoMlRequest;
-use crate::run_history::run::{Location, Run, RunKind, Status};
+use crate::run_history::run::{Location, Run, RunError, RunKind, Status};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -25,13 +25,14 @@ pub(crate) enum SubmitError {
 const MUTABLE: [&str; 7] = ["tags", "properties", "displayName", "description", "isArchived", "status", "services"];
 
 impl Jobs {
-    /// Accepts a job, or an update of one; tells whether it is new.
+    /// Accepts a job, or an update of one; tells whether it is new. A job that `fails` does so whatever it is.
     pub(crate) fn put(
         &self,
         workspace: &str,
         name: &str,
         mut properties: Map<String, Value>,
         by: &str,
+        fails: Option<RunError>,
     ) -> Result<bool, SubmitError> {
         if let Some(known) = self.runs().get(workspace, name) {
             // What a client read it may put back: its body is compared with what it was shown.
@@ -45,7 +46,7 @@ impl Jobs {
         self.check_computes(workspace, &properties)?;
         let run = self.new_run(workspace, name, kind, &properties, by);
         if self.runs().add(workspace, run) {
-            self.start(workspace, name, properties);
+            self.start(workspace, name, properties, fails);
         }
         Ok(true)
     }

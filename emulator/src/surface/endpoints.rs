@@ -1,6 +1,6 @@
 //! ARM's `onlineEndpoints`.
 
-use super::{Begun, Call, Plane, Reply};
+use super::{Begun, Call, Follow, Plane, Reply};
 use crate::online;
 use crate::online::rules::Refusal;
 use serde_json::{Value, json};
@@ -102,18 +102,22 @@ fn operation_id(prefix: &str) -> String {
 
 fn put(begun: online::Begun, operation: String) -> Reply {
     let status = if begun.created { 201 } else { 200 };
-    Reply { status, body: begun.shown, begun: Some(Begun { operation, work: begun.work, by_location: false }) }
+    Reply {
+        status,
+        body: begun.shown,
+        begun: Some(Begun { operation, work: begun.work, follow: Follow::AsyncOperation }),
+    }
 }
 
 fn patched(begun: online::Begun, operation: String) -> Reply {
-    Reply { status: 202, body: begun.shown, begun: Some(Begun { operation, work: begun.work, by_location: true }) }
+    Reply { status: 202, body: begun.shown, begun: Some(Begun { operation, work: begun.work, follow: Follow::Both }) }
 }
 
 fn deleted(work: Option<online::Work>, operation: String) -> Reply {
     match work {
         None => Reply::empty(204),
         Some(work) => {
-            Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, by_location: true }) }
+            Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, follow: Follow::Both }) }
         }
     }
 }

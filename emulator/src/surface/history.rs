@@ -74,7 +74,10 @@ impl Plane {
             json!({
                 "artifactId": format!("ExperimentRun/dcid.{id}/{name}"), "origin": "ExperimentRun",
                 "container": format!("dcid.{id}"), "path": name,
-                "contentUri": format!("{}/blob/{}/{}/{}", call.base, place.account, place.container, place.path),
+                "contentUri": format!(
+                    "{}/blob/{}/{}/{}?{}",
+                    call.base, place.account, place.container, place.path, self.jobs.ground().signature(&place)
+                ),
             })
         };
         match what.to_ascii_lowercase().as_str() {

@@ -1,10 +1,11 @@
 //! Jobs, runs, endpoints and telemetry over HTTP: from a request to a [`Call`], from a [`Reply`] to a response.
 
 use super::history::discovery;
-use super::{Begun, Call, Plane, Reply};
+use super::{Begun, Call, Follow, Plane, Reply};
 use crate::online::rules::Refusal;
 use crate::online::scoring::{Answered, Asked, Trouble};
 use crate::online::{Fate, OperationEnd};
+use crate::run_history::run::RunError;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde_json::Value;
@@ -24,14 +25,23 @@ pub(crate) trait Gate: Send + Sync + 'static {
     fn operation_path(&self, workspace: &str, operation: &str, result: bool) -> String;
     /// The workspace of an Application Insights app or a Log Analytics workspace, by its id.
     fn workspace_of_logs(&self, id: &str) -> Option<String>;
-    /// How long an operation on a resource takes, and what becomes of it.
-    fn fate(&self, method: &str, path: &str) -> (Duration, Fate);
     /// What is wrong with a deployment on purpose.
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble;
 }
 
+/// What somebody ordered to become of a request's work.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Orders {
+    /// How long the operation that it begins takes.
+    pub(crate) takes: Duration,
+    /// How that operation ends.
+    pub(crate) fate: Fate,
+    /// With what the job that it puts fails.
+    pub(crate) job_fails: Option<RunError>,
+}
+
 /// A request, taken apart.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Incoming {
     pub(crate) method: String,
     /// Path, still encoded.
@@ -42,6 +52,7 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
     /// `https://` and the authority the client used.
     pub(crate) base: String,
+    pub(crate) orders: Orders,
 }
 
 /// These routes.
@@ -141,15 +152,16 @@ impl Routes {
             body,
             principal,
             base: incoming.base.clone(),
+            job_fails: incoming.orders.job_fails.clone(),
         };
         let reply = answer(&self.plane, &call);
         self.reply(&workspace, incoming, reply)
     }
 
     /// The response; an operation that has begun goes on by itself.
-    fn reply(&self, workspace: &str, incoming: &Incoming, reply: Reply) -> Response<Body> {
+    pub(crate) fn reply(&self, workspace: &str, incoming: &Incoming, reply: Reply) -> Response<Body> {
         let mut response = response(reply.status, &reply.body);
-        let Some(Begun { operation, work, by_location }) = reply.begun else { return response };
+        let Some(Begun { operation, work, follow }) = reply.begun else { return response };
         self.gate.begin(workspace, &operation);
         let mut put = |name: &'static str, result: bool| {
             let address = format!("{}{}", incoming.base, self.gate.operation_path(workspace, &operation, result));
@@ -157,16 +169,18 @@ impl Routes {
                 response.headers_mut().insert(name, address);
             }
         };
-        put("azure-asyncoperation", false);
-        if by_location {
+        if follow != Follow::Location {
+            put("azure-asyncoperation", false);
+        }
+        if follow != Follow::AsyncOperation {
             put("location", true);
         }
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("0"));
         let gate = Arc::clone(&self.gate);
-        let (latency, fate) = gate.fate(&incoming.method, &incoming.path);
+        let Orders { takes, fate, .. } = incoming.orders.clone();
         tokio::spawn(async move {
-            if !latency.is_zero() {
-                tokio::time::sleep(latency).await;
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
             }
             let ended = tokio::task::spawn_blocking(move || work(fate)).await;
             let lost = |error: tokio::task::JoinError| Err(("InternalServerError".to_owned(), error.to_string()));
@@ -232,7 +246,8 @@ impl Routes {
     }
 }
 
-fn plain(reply: &Reply) -> Response<Body> {
+/// A reply without an operation.
+pub(crate) fn plain(reply: &Reply) -> Response<Body> {
     response(reply.status, &reply.body)
 }
 
@@ -247,7 +262,7 @@ fn answered(answered: Answered) -> Response<Body> {
 }
 
 /// A response; an empty one has no content type.
-fn response(status: u16, body: &Value) -> Response<Body> {
+pub(crate) fn response(status: u16, body: &Value) -> Response<Body> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = match body {
         Value::Null => Response::new(Body::empty()),
@@ -262,11 +277,12 @@ fn response(status: u16, body: &Value) -> Response<Body> {
     response
 }
 
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn pairs(query: &str) -> BTreeMap<String, String> {
+/// Names in lower case and values of a query or a form.
+pub(crate) fn pairs(query: &str) -> BTreeMap<String, String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.map(|(key, value)| (decoded(key).to_ascii_lowercase(), decoded(&value.replace('+', " ")))).collect()
 }

@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, WORKSPACE, rows};
 use super::http::{Gate, Incoming, Routes};
+use crate::online::OperationEnd;
 use crate::online::rules::Refusal;
 use crate::online::scoring::Trouble;
-use crate::online::{Fate, OperationEnd};
 use axum::http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,9 +32,6 @@ impl Gate for Doorman {
     }
     fn workspace_of_logs(&self, id: &str) -> Option<String> {
         (id == "app").then(|| WORKSPACE.into())
-    }
-    fn fate(&self, _: &str, _: &str) -> (Duration, Fate) {
-        (Duration::ZERO, Fate::Proceed)
     }
     fn trouble(&self, _: &str, _: &str) -> Trouble {
         Trouble::default()
@@ -65,6 +62,7 @@ impl Client {
             headers,
             body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
             base: "https://127.0.0.1:1".into(),
+            ..Incoming::default()
         };
         let response = self.routes.answer(&incoming).await.unwrap();
         let (parts, body) = response.into_parts();

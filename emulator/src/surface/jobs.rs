@@ -38,7 +38,7 @@ impl Plane {
         let Some(properties) = call.body.get("properties").and_then(Value::as_object) else {
             return Reply::refused(&Refusal::bad("The body has no properties."));
         };
-        match self.jobs.put(&call.workspace, name, properties.clone(), &call.principal) {
+        match self.jobs.put(&call.workspace, name, properties.clone(), &call.principal, call.job_fails.clone()) {
             Ok(created) => {
                 let run = self.jobs.runs().get(&call.workspace, name);
                 let body = run.map(|run| self.show_job(call, &run)).unwrap_or_default();

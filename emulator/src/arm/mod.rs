@@ -1,0 +1,221 @@
+//! Azure Resource Manager, but for jobs and online endpoints: who asks, for what, and whether it is allowed.
+
+mod assets;
+mod codes;
+mod computes;
+mod datastores;
+mod generic;
+mod names;
+pub(crate) mod roles;
+pub(crate) mod workspaces;
+
+use crate::estate::Estate;
+use crate::online::Fate;
+use crate::online::rules::Refusal;
+use crate::operations;
+use crate::surface::http::{Incoming, Routes, decoded, pairs, plain};
+use crate::surface::{Begun, Call, Follow, Reply};
+use crate::tokens::Claims;
+use axum::body::Body;
+use axum::http::Response;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Segments of a workspace's id.
+const WORKSPACE: usize = 8;
+
+const PROVIDER: &str = "microsoft.machinelearningservices";
+
+type Answer = Result<Reply, Refusal>;
+
+/// A request, with what it is asked of.
+struct Arm<'a> {
+    estate: &'a Arc<Estate>,
+    routes: &'a Routes,
+    incoming: &'a Incoming,
+    claims: Claims,
+    call: Call,
+    /// Decoded path, in the case it was sent.
+    segments: Vec<String>,
+    /// The same in lower case.
+    keys: Vec<String>,
+}
+
+/// Answers a request below `/subscriptions`.
+pub(crate) fn answer(estate: &Arc<Estate>, routes: &Routes, incoming: &Incoming) -> Response<Body> {
+    let refused = |refusal: &Refusal| plain(&Reply::refused(refusal));
+    let claims = match estate.authenticate(&incoming.headers, crate::estate::audiences("")) {
+        Ok(claims) => claims,
+        Err(refusal) => return refused(&refusal),
+    };
+    let segments: Vec<String> = incoming.path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
+    let keys: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let workspace = format!("/{}", keys.get(..WORKSPACE.min(keys.len())).unwrap_or_default().join("/"));
+    let body = if incoming.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&incoming.body) };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let message = format!("The request content was invalid and could not be deserialized: '{error}'.");
+            return refused(&Refusal { status: 400, code: "InvalidRequestContent", message });
+        }
+    };
+    let call = Call {
+        method: incoming.method.clone(),
+        workspace: workspace.clone(),
+        path: segments.get(WORKSPACE..).unwrap_or_default().to_vec(),
+        query: pairs(&incoming.query),
+        body,
+        principal: claims.oid.clone(),
+        base: incoming.base.clone(),
+        job_fails: None,
+    };
+    let arm = Arm { estate, routes, incoming, claims, call, segments, keys };
+    let reply = arm.answer().unwrap_or_else(|refusal| Reply::refused(&refusal));
+    routes.reply(&workspace, incoming, reply)
+}
+
+impl Arm<'_> {
+    fn answer(&self) -> Answer {
+        if self.call.text("api-version").is_none() {
+            let message = "The api-version query parameter (?api-version=) is required for all requests.".to_owned();
+            return Err(Refusal { status: 400, code: "MissingApiVersionParameter", message });
+        }
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        match keys.as_slice() {
+            ["subscriptions", _, "providers", PROVIDER, "locations", _, kind, operation] => {
+                self.operation(kind, operation)
+            }
+            [.., "providers", "microsoft.authorization", "roleassignments"]
+            | [.., "providers", "microsoft.authorization", "roleassignments", _] => self.roles(),
+            ["subscriptions", _, "providers", PROVIDER, "workspaces"]
+            | ["subscriptions", _, "resourcegroups", _, "providers", PROVIDER, "workspaces"] => self.list_workspaces(),
+            ["subscriptions", _, "resourcegroups", _, "providers", PROVIDER, "workspaces", _, rest @ ..]
+                if !rest.contains(&"providers") =>
+            {
+                self.below_workspace(rest)
+            }
+            _ => self.generic(),
+        }
+    }
+
+    fn below_workspace(&self, rest: &[&str]) -> Answer {
+        if !rest.is_empty() && self.estate.world().resource(&self.call.workspace).is_none() {
+            self.allowed_as("read")?;
+            return Err(self.not_found(&self.segments.get(..WORKSPACE).unwrap_or_default().join("/")));
+        }
+        match rest {
+            [] => self.workspace(),
+            [action] if self.call.method == "POST" => self.workspace_action(action),
+            ["computes", ..] => self.computes(),
+            ["datastores", ..] => self.datastores(),
+            ["codes", _, "versions", _, "startpendingupload"] => self.start_upload(),
+            ["data" | "models" | "codes" | "environments" | "components", ..] => self.assets(),
+            _ => self.generic(),
+        }
+    }
+
+    /// The id of the resource that the request is for, in the case it was sent.
+    fn id(&self) -> String {
+        format!("/{}", self.segments.join("/"))
+    }
+
+    /// Checks the action that method and path stand for.
+    fn allowed(&self) -> Result<(), Refusal> {
+        let verb = match self.call.method.as_str() {
+            "GET" | "HEAD" => "read",
+            "DELETE" => "delete",
+            "POST" => "action",
+            _ => "write",
+        };
+        self.allowed_as(verb)
+    }
+
+    fn allowed_as(&self, verb: &str) -> Result<(), Refusal> {
+        let id = self.id();
+        let action = format!("{}/{verb}", resource_type(&id));
+        self.estate.authorize(&self.claims, &action, &id)
+    }
+
+    fn not_found(&self, id: &str) -> Refusal {
+        let kind = resource_type(id);
+        let name = id.rsplit('/').next().unwrap_or_default();
+        let group = self.segments.get(3).map_or("", String::as_str);
+        Refusal {
+            status: 404,
+            code: "ResourceNotFound",
+            message: format!("The Resource '{kind}/{name}' under resource group '{group}' was not found."),
+        }
+    }
+
+    /// `systemData` of something that is made or changed now.
+    fn system_data(&self, known: Option<&Value>) -> Value {
+        let now = self.estate.clock.now().to_string();
+        let kept = |name: &str| known.and_then(|known| known.get("systemData")?.get(name)).cloned();
+        let by = Value::from(self.claims.appid.as_str());
+        json!({
+            "createdAt": kept("createdAt").unwrap_or_else(|| Value::from(now.as_str())),
+            "createdBy": kept("createdBy").unwrap_or_else(|| by.clone()),
+            "createdByType": "Application",
+            "lastModifiedAt": now,
+            "lastModifiedBy": by,
+            "lastModifiedByType": "Application",
+        })
+    }
+
+    /// Begins an operation that ends with a change of the world.
+    fn begin(&self, prefix: &str, follow: Follow, work: impl FnOnce(&Estate, &Fate) + Send + 'static) -> Begun {
+        let estate = Arc::clone(self.estate);
+        let work = Box::new(move |fate: Fate| {
+            work(&estate, &fate);
+            match fate {
+                Fate::Fail { code, message } => Err((code, message)),
+                Fate::Proceed | Fate::Revert => Ok(()),
+            }
+        });
+        Begun { operation: operations::new_id(prefix), work, follow }
+    }
+
+    /// How an operation stands.
+    fn operation(&self, kind: &str, id: &str) -> Answer {
+        let missing =
+            || Refusal { status: 404, code: "NotFound", message: format!("The operation {id} was not found.") };
+        if kind.ends_with("operationresults") {
+            let (status, body) = self.estate.operations.result(id).ok_or_else(missing)?;
+            return Ok(Reply { status, body, begun: None });
+        }
+        self.estate.operations.status(&self.id(), id).map(Reply::ok).ok_or_else(missing)
+    }
+}
+
+/// The fields that a client may give beside `properties`.
+fn envelope(body: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    let given = body.iter().filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
+    given.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// `Microsoft.MachineLearningServices/workspaces/jobs` of a job's id, in the case it was sent.
+fn resource_type(path: &str) -> String {
+    let lower = path.to_ascii_lowercase();
+    let Some(at) = lower.rfind("/providers/") else {
+        return "Microsoft.Resources/subscriptions/resourceGroups".to_owned();
+    };
+    let mut segments = path.get(at + "/providers/".len()..).unwrap_or_default().split('/');
+    let mut kind = segments.next().unwrap_or_default().to_owned();
+    for name in segments.step_by(2) {
+        kind = format!("{kind}/{name}");
+    }
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resource_type;
+
+    #[test]
+    fn the_type_of_a_resource_is_in_its_id() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.X/workspaces/w/jobs/j";
+        assert_eq!(resource_type(id), "Microsoft.X/workspaces/jobs");
+        assert_eq!(resource_type(&format!("{id}/providers/Microsoft.Y/locks/l")), "Microsoft.Y/locks");
+        assert_eq!(resource_type(&format!("{id}/cancel")), "Microsoft.X/workspaces/jobs/cancel");
+    }
+}

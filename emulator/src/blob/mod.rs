@@ -1,0 +1,171 @@
+//! Blob storage: accounts, containers, blobs.
+
+pub(crate) mod http;
+pub(crate) mod signature;
+
+use crate::run_history::run::Location;
+use axum::body::Bytes;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A blob.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Blob {
+    pub(crate) content: Bytes,
+    pub(crate) content_type: String,
+    pub(crate) etag: String,
+    pub(crate) created: Timestamp,
+    pub(crate) modified: Timestamp,
+    /// Names in lower case.
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// What a blob was staged as, block by block.
+type Blocks = BTreeMap<String, Bytes>;
+
+/// All blobs of all accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Blobs {
+    blobs: Mutex<BTreeMap<Location, Blob>>,
+    staged: Mutex<BTreeMap<Location, Blocks>>,
+}
+
+/// A blob that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("The specified blob already exists.")]
+pub(crate) struct Exists;
+
+impl Blobs {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Location, Blob>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A blob.
+    pub(crate) fn get(&self, place: &Location) -> Option<Blob> {
+        self.lock().get(place).cloned()
+    }
+
+    /// Writes a blob; `anew` only if there is none.
+    pub(crate) fn put(
+        &self,
+        place: &Location,
+        content: Bytes,
+        content_type: &str,
+        metadata: BTreeMap<String, String>,
+        anew: bool,
+        now: Timestamp,
+    ) -> Result<Blob, Exists> {
+        let mut blobs = self.lock();
+        let known = blobs.get(place);
+        if anew && known.is_some() {
+            return Err(Exists);
+        }
+        let created = known.map_or(now, |known| known.created);
+        let blob =
+            Blob { content, content_type: content_type.to_owned(), etag: etag(), created, modified: now, metadata };
+        blobs.insert(place.clone(), blob.clone());
+        Ok(blob)
+    }
+
+    /// Replaces a blob's metadata.
+    pub(crate) fn describe(
+        &self,
+        place: &Location,
+        metadata: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Option<Blob> {
+        let mut blobs = self.lock();
+        let blob = blobs.get_mut(place)?;
+        (blob.metadata, blob.etag, blob.modified) = (metadata, etag(), now);
+        Some(blob.clone())
+    }
+
+    /// Removes a blob; whether it was there.
+    pub(crate) fn remove(&self, place: &Location) -> bool {
+        self.lock().remove(place).is_some()
+    }
+
+    /// The blobs of a container whose names begin so, in order, after a name.
+    pub(crate) fn list(&self, start: &Location, after: Option<&str>, most: usize) -> Vec<(String, Blob)> {
+        let blobs = self.lock();
+        let of_it = |known: &Location| {
+            known.account == start.account && known.container == start.container && known.path.starts_with(&start.path)
+        };
+        let found = blobs.range(start.clone()..).take_while(|(known, _)| of_it(known));
+        let found = found.filter(|(known, _)| after.is_none_or(|after| known.path.as_str() > after));
+        found.take(most).map(|(known, blob)| (known.path.clone(), blob.clone())).collect()
+    }
+
+    /// Names of the same, without their content.
+    pub(crate) fn names(&self, start: &Location) -> Vec<String> {
+        self.list(start, None, usize::MAX).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Keeps a block until a list of blocks makes a blob of it.
+    pub(crate) fn stage(&self, place: &Location, block: &str, content: Bytes) {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.entry(place.clone()).or_default().insert(block.to_owned(), content);
+    }
+
+    /// The content that a list of blocks stands for; `None` when one was never staged.
+    pub(crate) fn assemble(&self, place: &Location, blocks: &[String]) -> Option<Bytes> {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = staged.get(place);
+        let mut content = Vec::new();
+        for block in blocks {
+            content.extend_from_slice(known?.get(block)?);
+        }
+        staged.remove(place);
+        Some(content.into())
+    }
+}
+
+fn etag() -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("\"0x{}\"", id.get(..16).unwrap_or_default().to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(container: &str, path: &str) -> Location {
+        Location { account: "acct".into(), container: container.into(), path: path.into() }
+    }
+
+    fn put(blobs: &Blobs, place: &Location, anew: bool) -> Result<Blob, Exists> {
+        blobs.put(place, Bytes::from_static(b"x"), "text/plain", BTreeMap::new(), anew, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_list_is_of_one_container_and_goes_on_after_a_name() {
+        let blobs = Blobs::default();
+        for (container, path) in [("a", "d/1"), ("a", "d/2"), ("a", "e/1"), ("ab", "d/3")] {
+            put(&blobs, &place(container, path), false).unwrap();
+        }
+        assert_eq!(blobs.names(&place("a", "d/")), ["d/1", "d/2"]);
+        let rest = blobs.list(&place("a", ""), Some("d/1"), 1);
+        assert_eq!(rest[0].0, "d/2");
+    }
+
+    #[test]
+    fn a_blob_is_made_anew_once() {
+        let blobs = Blobs::default();
+        let first = put(&blobs, &place("a", "x"), true).unwrap();
+        assert_eq!(put(&blobs, &place("a", "x"), true), Err(Exists));
+        assert_ne!(put(&blobs, &place("a", "x"), false).unwrap().etag, first.etag);
+        assert!(blobs.remove(&place("a", "x")));
+        assert!(!blobs.remove(&place("a", "x")));
+    }
+
+    #[test]
+    fn blocks_become_a_blob_in_the_order_of_their_list() {
+        let blobs = Blobs::default();
+        let place = place("a", "x");
+        blobs.stage(&place, "1", Bytes::from_static(b"b"));
+        blobs.stage(&place, "2", Bytes::from_static(b"a"));
+        assert_eq!(blobs.assemble(&place, &["3".into()]), None);
+        assert_eq!(blobs.assemble(&place, &["2".into(), "1".into()]).unwrap(), Bytes::from_static(b"ab"));
+    }
+}

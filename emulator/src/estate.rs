@@ -1,0 +1,95 @@
+//! What all surfaces share, and what jobs and endpoints see of it.
+
+mod gate;
+mod ground;
+
+use crate::access::refusal;
+use crate::blob::Blobs;
+use crate::blob::signature::AccountKey;
+use crate::clock::Clock;
+use crate::control::faults::Faults;
+use crate::control::requests::Requests;
+use crate::entra;
+use crate::online::rules::Refusal;
+use crate::operations::Operations;
+use crate::tokens::{Claims, Signer};
+use crate::world::World;
+use axum::http::HeaderMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The state that all surfaces share.
+pub(crate) struct Estate {
+    pub(crate) clock: Clock,
+    pub(crate) signer: Signer,
+    pub(crate) blobs: Blobs,
+    pub(crate) account_key: AccountKey,
+    pub(crate) operations: Operations,
+    pub(crate) faults: Faults,
+    pub(crate) requests: Requests,
+    world: Mutex<World>,
+}
+
+impl Estate {
+    /// With nothing in it.
+    pub(crate) fn new(signer: Signer) -> Self {
+        Self {
+            clock: Clock::default(),
+            signer,
+            blobs: Blobs::default(),
+            account_key: AccountKey::generate(),
+            operations: Operations::default(),
+            faults: Faults::default(),
+            requests: Requests::default(),
+            world: Mutex::default(),
+        }
+    }
+
+    /// Principals, roles and resources.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the token of a request says, if it is for one of the audiences.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap, audiences: &[&str]) -> Result<Claims, Refusal> {
+        let refused = |message: String| Refusal { status: 401, code: "InvalidAuthenticationToken", message };
+        let bearer = headers.get("authorization").and_then(|value| value.to_str().ok());
+        let token =
+            bearer.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+        let (_, token) =
+            token.ok_or_else(|| refused("The 'Authorization' header is missing or no bearer token.".to_owned()))?;
+        let now = self.clock.now().as_second();
+        let mut last = None;
+        for audience in audiences {
+            match self.signer.check(token.trim(), audience, now) {
+                Ok(claims) => return Ok(claims),
+                Err(error) => last = Some(error),
+            }
+        }
+        let why = last.map_or_else(String::new, |error| error.to_string());
+        Err(refused(format!("The access token is invalid: {why}.")))
+    }
+
+    /// Whether a principal may do an action on a resource.
+    pub(crate) fn authorize(&self, claims: &Claims, action: &str, resource: &str) -> Result<(), Refusal> {
+        if self.world().may(&claims.oid, action, resource) {
+            return Ok(());
+        }
+        Err(Refusal {
+            status: 403,
+            code: "AuthorizationFailed",
+            message: refusal(&claims.appid, &claims.oid, action, resource),
+        })
+    }
+}
+
+/// The audiences that a service takes, by the action that is asked of it.
+pub(crate) fn audiences(action: &str) -> &'static [&'static str] {
+    let action = action.to_ascii_lowercase();
+    if action.starts_with("microsoft.insights/components/query") {
+        return &[entra::APPLICATION_INSIGHTS, entra::LOG_ANALYTICS, "https://api.loganalytics.azure.com"];
+    }
+    if action.ends_with("/score/action") {
+        return &[entra::ML];
+    }
+    &[entra::ARM, "https://management.core.windows.net"]
+}

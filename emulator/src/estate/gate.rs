@@ -1,0 +1,52 @@
+//! What is decided for the routes of jobs, runs, endpoints and logs.
+
+use super::{Estate, audiences};
+use crate::online::OperationEnd;
+use crate::online::rules::Refusal;
+use crate::online::scoring::Trouble;
+use crate::operations;
+use crate::surface::http::Gate;
+use axum::http::HeaderMap;
+use serde_json::Value;
+
+impl Gate for Estate {
+    fn admit(&self, headers: &HeaderMap, workspace: &str, action: &str) -> Result<String, Refusal> {
+        let claims = self.authenticate(headers, audiences(action))?;
+        self.authorize(&claims, action, workspace)?;
+        Ok(claims.oid)
+    }
+
+    fn begin(&self, _: &str, operation: &str) {
+        self.operations.begin(operation, self.clock.now());
+    }
+
+    fn end(&self, operation: &str, end: OperationEnd) {
+        self.operations.end(operation, end, self.clock.now());
+    }
+
+    fn operation_path(&self, workspace: &str, operation: &str, result: bool) -> String {
+        let world = self.world();
+        let region = world.resource(workspace).and_then(|known| known.get("location")).and_then(Value::as_str);
+        let subscription = workspace.split('/').nth(2).unwrap_or_default();
+        operations::path(subscription, region.unwrap_or("global"), operation, result)
+    }
+
+    fn workspace_of_logs(&self, id: &str) -> Option<String> {
+        let world = self.world();
+        let found = world.workspaces().find(|(_, workspace)| {
+            let component = workspace.pointer("/properties/applicationInsights").and_then(Value::as_str);
+            let component = component.and_then(|component| world.resource(component));
+            component.and_then(|component| component.get("properties")).is_some_and(|properties| {
+                ["AppId", "logAnalyticsId"]
+                    .iter()
+                    .filter_map(|name| properties.get(*name)?.as_str())
+                    .any(|known| known.eq_ignore_ascii_case(id))
+            })
+        });
+        found.map(|(id, _)| id.to_owned())
+    }
+
+    fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble {
+        self.faults.trouble(&format!("/onlineEndpoints/{endpoint}/deployments/{deployment}"))
+    }
+}

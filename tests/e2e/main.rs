@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use suite::Suite;
 
-fn main() -> ExitCode {
-    let mut suite = Suite::new();
+fn main() -> std::io::Result<ExitCode> {
+    let mut suite = Suite::new()?;
     admission::tests(&mut suite);
-    suite.run()
+    Ok(suite.run())
 }

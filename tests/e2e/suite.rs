@@ -22,9 +22,9 @@ pub struct Suite {
 
 impl Suite {
     /// An empty one.
-    pub fn new() -> Self {
-        let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-        Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new() }
+    pub fn new() -> std::io::Result<Self> {
+        let runtime = Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new() })
     }
 
     /// Adds a test.

@@ -3,15 +3,19 @@
 
 pub mod api;
 pub mod audit;
+pub mod azure;
 pub mod cluster;
+pub mod diagnosis;
 pub mod door;
 pub mod emulator;
+pub mod examples;
 pub mod failure;
 pub mod kubectl;
 pub mod operator;
 pub mod places;
 pub mod process;
 pub mod programs;
+pub mod scenario;
 pub mod site;
 pub mod tls;
 pub mod world;

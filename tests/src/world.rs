@@ -13,10 +13,10 @@ use crate::site::Site;
 /// A cluster with an operator that all tests share, one for operators that a test ends, an emulator and a web site.
 #[derive(Debug, Default)]
 pub struct World {
-    cluster: OnceCell<Cluster>,
-    lone_cluster: OnceCell<Cluster>,
-    emulator: OnceCell<Emulator>,
-    site: OnceCell<Site>,
+    cluster: OnceCell<Arc<Cluster>>,
+    lone_cluster: OnceCell<Arc<Cluster>>,
+    emulator: OnceCell<Arc<Emulator>>,
+    site: OnceCell<Arc<Site>>,
     operator: OnceCell<Arc<Mutex<Operator>>>,
 }
 
@@ -25,42 +25,44 @@ impl World {
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn cluster(&self) -> Result<&Cluster> {
-        self.cluster.get_or_try_init(Cluster::start).await
+    pub async fn cluster(&self) -> Result<Arc<Cluster>> {
+        let start = || async { Ok(Arc::new(Cluster::start().await?)) };
+        self.cluster.get_or_try_init(start).await.cloned()
     }
 
     /// The cluster where nothing watches but the operators that tests start there, each for its own namespace.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn lone_cluster(&self) -> Result<&Cluster> {
+    pub async fn lone_cluster(&self) -> Result<Arc<Cluster>> {
         let start = || async {
             let cluster = Cluster::start().await?;
-            introduce(&cluster, self.emulator().await?).await?;
-            Ok(cluster)
+            introduce(&cluster, &*self.emulator().await?).await?;
+            Ok(Arc::new(cluster))
         };
-        self.lone_cluster.get_or_try_init(start).await
+        self.lone_cluster.get_or_try_init(start).await.cloned()
     }
 
     /// The emulator, which trusts the clusters' service accounts.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn emulator(&self) -> Result<&Emulator> {
+    pub async fn emulator(&self) -> Result<Arc<Emulator>> {
         let start = || async {
             let emulator = Emulator::start().await?;
-            introduce(self.cluster().await?, &emulator).await?;
-            Ok(emulator)
+            introduce(&*self.cluster().await?, &emulator).await?;
+            Ok(Arc::new(emulator))
         };
-        self.emulator.get_or_try_init(start).await
+        self.emulator.get_or_try_init(start).await.cloned()
     }
 
     /// The web site.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn site(&self) -> Result<&Site> {
-        self.site.get_or_try_init(Site::start).await
+    pub async fn site(&self) -> Result<Arc<Site>> {
+        let start = || async { Ok(Arc::new(Site::start().await?)) };
+        self.site.get_or_try_init(start).await.cloned()
     }
 
     /// The operator that watches all namespaces of the shared cluster.
@@ -69,19 +71,11 @@ impl World {
     /// When it does not come up.
     pub async fn operator(&self) -> Result<Arc<Mutex<Operator>>> {
         let start = || async {
-            let cluster = self.cluster().await?;
-            let operator = Operator::start(cluster, self.emulator().await?, self.site().await?, Options::shared());
-            Ok(Arc::new(Mutex::new(operator.await?)))
+            let (cluster, emulator, site) = (self.cluster().await?, self.emulator().await?, self.site().await?);
+            let operator = Operator::start(&cluster, &emulator, &site, Options::shared()).await?;
+            Ok(Arc::new(Mutex::new(operator)))
         };
         self.operator.get_or_try_init(start).await.cloned()
-    }
-
-    /// An operator for one namespace of the other cluster, for a test that ends it.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn lone_operator(&self, options: Options) -> Result<Operator> {
-        Operator::start(self.lone_cluster().await?, self.emulator().await?, self.site().await?, options).await
     }
 
     /// Ends all of it.
@@ -96,7 +90,7 @@ impl World {
             emulator.stop().await?;
         }
         for cluster in [&self.cluster, &self.lone_cluster] {
-            cluster.get().map_or(Ok(()), Cluster::stop)?;
+            cluster.get().map_or(Ok(()), |cluster| cluster.stop())?;
         }
         Ok(())
     }

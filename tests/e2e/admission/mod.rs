@@ -50,7 +50,8 @@ pub fn tests(suite: &mut Suite) {
 
 /// A client, when the namespace is there.
 async fn namespace(world: &Arc<World>, name: &str) -> Outcome<Client> {
-    let api = world.cluster().await?.api();
+    let cluster = world.cluster().await?;
+    let api = cluster.api();
     api.apply("", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await?;
     Ok(api.client().clone())
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use azureml_emulator_learn::{
-    Algorithm, AutoMl, AutoMlSettings, Cancel, ColumnType, Data, Featurization, Outcome, Table, Task,
+    Algorithm, AutoMl, AutoMlSettings, Cancel, ColumnType, Data, Featurization, Model, Outcome, Table, Task,
 };
 use common::{classification, penguins, regression, training};
 use serde_json::{Map, Value, json};
@@ -135,4 +135,15 @@ fn without_featurization_numbers_alone_are_features() {
     // Four measures, each with a mark where it is missing, and the year.
     assert_eq!(*seen.lock().unwrap(), 9);
     assert!(outcome.best_trial().unwrap().metrics().unwrap().get("AUC_weighted").unwrap() > 0.98);
+}
+
+#[test]
+fn what_is_no_model_is_not_loaded() {
+    let text = run(classification("species", 1), &training(penguins())).model.to_json().unwrap();
+    let (half, _) = text.split_at(text.len() / 2);
+    let other = text.replacen("\"format\":1", "\"format\":9", 1);
+    for (text, message) in [(half, "could not be read"), ("{}", "could not be read"), (other.as_str(), "format 9")] {
+        let found = Model::from_json(text).unwrap_err().to_string();
+        assert!(found.contains(message), "{found}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::watch::{Stopped, Watch};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Stream of a fit's random state: a trial's number and its fold, apart from the streams below the first of these.
+/// Stream of a fit's random state, by its trial and fold; the first thousand are for other draws.
 pub(crate) fn stream(trial: usize, fold: usize) -> u64 {
     1000 + trial as u64 * 1_000_000 + fold as u64
 }

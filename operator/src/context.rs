@@ -13,13 +13,16 @@ use crate::metrics::Metrics;
 use crate::ownership::Owner;
 use crate::settings::Settings;
 use crate::shell::fresh::Fresh;
+use crate::shell::holds::Holds;
 use crate::shell::wake::Wakers;
 use crate::stores::{Stores, find};
 
 /// What every reconcile has at hand.
 pub struct Context {
-    /// The Kubernetes client.
+    /// The Kubernetes client for calls.
     pub client: kube::Client,
+    /// The Kubernetes client for watches, which may be silent for long.
+    pub watch_client: kube::Client,
     /// The configuration.
     pub settings: Settings,
     /// The caches.
@@ -36,6 +39,8 @@ pub struct Context {
     pub fresh: Fresh,
     /// Whom a change wakes.
     pub wakers: Arc<Wakers>,
+    /// The Secrets and ServiceAccounts that are held for workspaces.
+    pub holds: Holds,
     /// Whether this replica leads.
     pub leads: watch::Receiver<bool>,
 }
@@ -73,13 +78,18 @@ impl Context {
         })
     }
 
-    /// Azure as the workspace of this name sees it; the workspace must be ready.
+    /// Azure as the workspace of this name sees it; the workspace must have been found ready, of whatever generation:
+    /// while somebody changes who may use it, it still serves.
     ///
     /// # Errors
     /// A halt that waits for the workspace, or why its credentials don't work.
     pub async fn workspace(&self, namespace: &str, name: &str) -> Result<Workspace, Error> {
         let object = self.workspace_object(namespace, name)?;
-        if !object.is_ready() {
+        if object.is_deleting() {
+            let message = format!("AmlWorkspace {name:?} is being deleted; make it anew, or delete this object too.");
+            return Err(Halt::wait(reasons::WORKSPACE_NOT_READY, message).into());
+        }
+        if object.condition(azureml_crds::conditions::READY).is_none_or(|ready| ready.status != "True") {
             let why = object.condition(azureml_crds::conditions::READY).map_or_else(
                 || "it was not looked at yet".to_owned(),
                 |ready| format!("{}: {}", ready.reason, ready.message),
@@ -90,7 +100,7 @@ impl Context {
             )
             .into());
         }
-        let azure = self.azure.workspace(self, &object).await?;
+        let azure = self.azure.workspace(self, &object, false).await?;
         Ok(Workspace { object, azure })
     }
 
@@ -100,7 +110,7 @@ impl Context {
     /// As [`Context::workspace`].
     pub async fn workspace_for_cleanup(&self, namespace: &str, name: &str) -> Result<Workspace, Error> {
         let object = self.workspace_object(namespace, name)?;
-        let azure = self.azure.workspace(self, &object).await?;
+        let azure = self.azure.workspace(self, &object, true).await?;
         Ok(Workspace { object, azure })
     }
 

@@ -36,8 +36,10 @@ pub struct Clients {
 }
 
 struct Cached {
-    generation: i64,
+    credentials: Credentials,
     secret: Option<(String, String)>,
+    /// The Secret was touched since: made again for all but deletions.
+    stale: bool,
     client: Client,
 }
 
@@ -58,21 +60,25 @@ impl Clients {
             return;
         }
         if let Ok(mut cache) = self.cache.lock() {
-            cache.retain(|_, cached| {
-                cached
-                    .secret
-                    .as_ref()
-                    .is_none_or(|(in_namespace, secret)| (in_namespace.as_str(), secret.as_str()) != (namespace, name))
-            });
+            for cached in cache.values_mut() {
+                let of = cached.secret.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+                cached.stale |= of == Some((namespace, name));
+            }
         }
     }
 
-    /// Azure as this workspace sees it.
+    /// Azure as this workspace sees it. For a deletion what is at hand is used as it is: a terminating namespace gives
+    /// no new tokens, and its Secrets may be gone.
     ///
     /// # Errors
     /// Why the credentials can't be built, with what to do.
-    pub async fn workspace(&self, context: &Context, object: &AmlWorkspace) -> Result<azureml::Workspace, Error> {
-        let client = self.client(context, object).await?;
+    pub async fn workspace(
+        &self,
+        context: &Context,
+        object: &AmlWorkspace,
+        for_deletion: bool,
+    ) -> Result<azureml::Workspace, Error> {
+        let client = self.client(context, object, for_deletion || object.is_deleting()).await?;
         Ok(client.workspace(WorkspaceId {
             subscription_id: object.spec.subscription_id.clone(),
             resource_group: object.spec.resource_group.clone(),
@@ -80,10 +86,11 @@ impl Clients {
         }))
     }
 
-    async fn client(&self, context: &Context, object: &AmlWorkspace) -> Result<Client, Error> {
+    async fn client(&self, context: &Context, object: &AmlWorkspace, for_deletion: bool) -> Result<Client, Error> {
         if let Ok(cache) = self.cache.lock()
             && let Some(cached) = cache.get(object.uid())
-            && cached.generation == object.generation()
+            && cached.credentials == object.spec.credentials
+            && (!cached.stale || for_deletion)
         {
             return Ok(cached.client.clone());
         }
@@ -93,7 +100,7 @@ impl Clients {
         let credential = azureml::auth::credential(source, &self.cloud, &self.transport)?;
         let client = Client::new(self.transport.clone(), self.cloud.clone(), credential);
         let secret = secret_name(credentials).map(|name| (namespace.to_owned(), name.to_owned()));
-        let cached = Cached { generation: object.generation(), secret, client: client.clone() };
+        let cached = Cached { credentials: credentials.clone(), secret, stale: false, client: client.clone() };
         if let Ok(mut cache) = self.cache.lock() {
             cache.insert(object.uid().to_owned(), cached);
         }
@@ -112,8 +119,9 @@ impl Clients {
 #[must_use]
 pub fn secret_name(credentials: &Credentials) -> Option<&str> {
     let principal = credentials.service_principal.as_ref()?;
-    let reference = principal.client_secret_ref.as_ref().or(principal.sdk_auth_ref.as_ref())?;
-    Some(&reference.name)
+    let secret = principal.client_secret_ref.as_ref().or(principal.sdk_auth_ref.as_ref()).map(|secret| &secret.name);
+    let name = secret.or(principal.client_certificate_ref.as_ref().map(|certificate| &certificate.name))?;
+    Some(name)
 }
 
 async fn source(context: &Context, namespace: &str, credentials: &Credentials) -> Result<CredentialSource, Error> {
@@ -143,6 +151,17 @@ async fn source(context: &Context, namespace: &str, credentials: &Credentials) -
                 )
             })?;
             return Ok(whole.into());
+        }
+        if let (Some(tenant_id), Some(client_id), Some(certificate)) =
+            (&principal.tenant_id, &principal.client_id, &principal.client_certificate_ref)
+        {
+            let reference = SecretKeyRef { name: certificate.name.clone(), key: certificate.key.clone() };
+            let pem = secret_value(context, namespace, &reference).await?;
+            return Ok(CredentialSource::Certificate {
+                tenant_id: tenant_id.clone(),
+                client_id: client_id.clone(),
+                pem,
+            });
         }
         if let (Some(tenant_id), Some(client_id), Some(reference)) =
             (&principal.tenant_id, &principal.client_id, &principal.client_secret_ref)

@@ -8,6 +8,8 @@
 //! | [`rollout`] | the pure state machine of an endpoint's progress |
 //! | [`credentials`] | from an AmlWorkspace to an authenticated client |
 //! | [`ownership`] | who owns an object in Azure, by its tags |
+//! | [`fetch`] | downloads for web datasets, within bounds |
+//! | [`run`], [`leader`] | wiring, and who of several replicas acts |
 //! | [`settings`], [`metrics`], [`health`], [`events`] | what they say |
 
 pub mod context;
@@ -17,9 +19,11 @@ pub mod events;
 pub mod fetch;
 pub mod health;
 pub mod kinds;
+pub mod leader;
 pub mod metrics;
 pub mod ownership;
 pub mod rollout;
+pub mod run;
 pub mod settings;
 pub mod shell;
 pub mod stores;

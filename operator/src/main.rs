@@ -1,2 +1,46 @@
 //! The operator binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use azureml_operator::settings::{Cli, Command, LogFormat, Settings};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // One TLS provider for the whole process, chosen before anything can choose another.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("a TLS provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    let Command::Run(settings) = Cli::parse().command;
+    if let Err(error) = log(&settings) {
+        eprintln!("--log {:?} can't be read: {error}", settings.log);
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime can't be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(azureml_operator::run::run(*settings));
+    // What still runs in the background (a download) is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log(settings: &Settings) -> Result<(), tracing_subscriber::filter::ParseError> {
+    let filter = tracing_subscriber::EnvFilter::builder().parse(&settings.log)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.with_ansi(false).init(),
+    }
+    Ok(())
+}

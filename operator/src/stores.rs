@@ -32,6 +32,39 @@ pub fn find<K: AmlResource>(store: &Store<K>, namespace: &str, name: &str) -> Op
 }
 
 impl Stores {
+    /// Waits until every cache has been filled once.
+    pub async fn ready(&self) {
+        // An error means that the watch is gone: the operator is stopping.
+        let _ = futures::join!(
+            self.workspaces.wait_until_ready(),
+            self.computes.wait_until_ready(),
+            self.datasets.wait_until_ready(),
+            self.pipelines.wait_until_ready(),
+            self.runs.wait_until_ready(),
+            self.models.wait_until_ready(),
+            self.endpoints.wait_until_ready(),
+        );
+    }
+
+    /// Whether an object of a namespace lives in this workspace and is not being deleted.
+    pub fn has_live_children(&self, namespace: &str, workspace: &str) -> bool {
+        fn any<K: AmlResource>(store: &Store<K>, namespace: &str, workspace: &str) -> bool {
+            store
+                .find(|object| {
+                    object.namespace() == namespace
+                        && object.workspace_ref() == Some(workspace)
+                        && !object.is_deleting()
+                })
+                .is_some()
+        }
+        any(&self.computes, namespace, workspace)
+            || any(&self.datasets, namespace, workspace)
+            || any(&self.pipelines, namespace, workspace)
+            || any(&self.runs, namespace, workspace)
+            || any(&self.models, namespace, workspace)
+            || any(&self.endpoints, namespace, workspace)
+    }
+
     /// How many objects of a namespace live in this workspace, by kind.
     pub fn children_of(&self, namespace: &str, workspace: &str) -> Vec<(&'static str, usize)> {
         fn count<K: AmlResource>(store: &Store<K>, namespace: &str, workspace: &str) -> (&'static str, usize) {

@@ -5,6 +5,7 @@ pub mod compute;
 pub mod dataset;
 pub mod endpoint;
 pub mod model;
+pub mod operation;
 pub mod pipeline;
 pub mod pipeline_run;
 pub mod workspace;

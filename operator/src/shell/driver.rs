@@ -22,6 +22,8 @@ const BLINK: Duration = Duration::from_millis(20);
 /// Reconciles one object: never fails, for what went wrong is in the object's conditions.
 pub async fn reconcile<K: Kind>(context: Arc<Context>, object: Arc<K::Resource>) -> Requeue {
     let started = Instant::now();
+    // An object that another one names may not have been seen yet right after the start.
+    context.stores.ready().await;
     if context.fresh.is_stale(object.uid(), object.meta().resource_version.as_deref()) {
         return Requeue::requeue(BLINK);
     }
@@ -53,6 +55,13 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
     }
     if !has_finalizer {
         set_finalizer::<K>(context, object, true).await?;
+        return Ok(Requeue::requeue(BLINK));
+    }
+    if object.condition(conditions::READY).is_none() {
+        // The first touch: seen, and nothing known yet.
+        let standing = Standing::progressing(reasons::PROGRESSING, "Seen; it is looked at now.");
+        let status = object.status().cloned().unwrap_or_default();
+        write_status::<K>(context, object, status, &standing, &[], context.now(), &[]).await?;
         return Ok(Requeue::requeue(BLINK));
     }
     let mut observed = match K::observe(context, object).await {
@@ -169,6 +178,9 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
             let halt = error.halt();
             if let Remedy::Retry(after) = halt.remedy {
                 tracing::info!(kind = K::Resource::KIND, name = object.name(), %error, "the deletion is tried again");
+                let standing = Standing::progressing(halt.reason, halt.message);
+                let status = object.status().cloned().unwrap_or_default();
+                write_status::<K>(context, object, status, &standing, &[], context.now(), &[]).await?;
                 return Ok(Requeue::requeue(after.unwrap_or(context.settings.poll).max(BLINK)));
             }
             let message = format!(
@@ -196,6 +208,7 @@ async fn blocked<K: Kind>(
 }
 
 async fn release<K: Kind>(context: &Context, object: &K::Resource, note: Option<Note>) -> Result<Requeue, Error> {
+    K::release(context, object).await?;
     if let Some(note) = note {
         events::publish(&context.recorder, &object.object_ref(&()), &[note]).await;
     }
@@ -312,6 +325,9 @@ async fn write_status<K: Kind>(
         && status.handled().get("reconcile-at").map(String::as_str) != Some(value)
     {
         status.handled_mut().insert("reconcile-at".to_owned(), value.to_owned());
+    }
+    if !azureml_crds::status::fit(&mut status) {
+        tracing::warn!(kind = K::Resource::KIND, name = object.name(), "the status is longer than it may be");
     }
     if object.status() != Some(&status) {
         context.check_leads()?;

@@ -8,6 +8,7 @@
 pub mod children;
 pub mod driver;
 pub mod fresh;
+pub mod holds;
 pub mod references;
 pub mod run;
 pub mod standing;
@@ -60,6 +61,12 @@ pub trait Kind: Send + Sync + 'static {
 
     /// One step of deletion. Independent of the spec being valid.
     fn cleanup(context: &Context, object: &Self::Resource) -> impl Future<Output = Result<Cleanup, Error>> + Send;
+
+    /// What is to be let go of in the cluster right before the finalizer goes, whatever became of the object in Azure.
+    fn release(context: &Context, object: &Self::Resource) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (context, object);
+        async { Ok(()) }
+    }
 }
 
 /// What is to be done next, and how the object stands meanwhile.

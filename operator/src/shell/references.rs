@@ -62,6 +62,7 @@ impl References for AmlWorkspace {
                     .flatten()
                     .map(|secret| ("Secret", secret.name.clone())),
             );
+            all.extend(principal.client_certificate_ref.iter().map(|secret| ("Secret", secret.name.clone())));
         }
         all
     }
@@ -155,8 +156,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// An object was seen. Who is to be woken: those who refer to it, when its signal changed; and, for a run, its
-    /// pipeline, which tells of its runs.
+    /// An object was seen. Who is to be woken: those who refer to it, when its signal changed; its workspace, which
+    /// counts it, when it is new; and, for a run, its pipeline, which tells of its runs.
     pub fn seen<K: References>(&mut self, object: &K) -> Vec<Key> {
         let key = Key::new(K::KIND, object.namespace(), object.name());
         let to: Vec<Key> =
@@ -169,10 +170,13 @@ impl Index {
                 self.reverse.entry(target.clone()).or_default().insert(key.clone());
             }
         }
-        if before.is_some_and(|(old, _)| old == signal) {
+        if before.as_ref().is_some_and(|(old, _)| *old == signal) {
             return Vec::new();
         }
         let mut woken = self.dependents(&key);
+        if before.is_none() {
+            woken.extend(to.iter().filter(|target| target.kind == AmlWorkspace::KIND).cloned());
+        }
         if K::KIND == AmlPipelineRun::KIND {
             woken.extend(to.into_iter().filter(|target| target.kind == AmlPipeline::KIND));
         }

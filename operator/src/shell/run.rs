@@ -128,7 +128,7 @@ pub async fn controller<K>(
     let Cache { store, writer } = cache;
     let wakers = context.wakers.clone();
     let mut seen = Seen::default();
-    let own = watch::<K::Resource>(&context.client, &context.settings)
+    let own = watch::<K::Resource>(&context.watch_client, &context.settings)
         .reflect(writer)
         .inspect(move |event| tell(&wakers, event))
         .filter_map(move |event| future::ready(seen.changed(event)));
@@ -152,6 +152,21 @@ pub async fn controller<K>(
                 tracing::warn!(kind = K::Resource::KIND, %error, "the controller");
             }
         })
+        .await;
+}
+
+/// Keeps the cache of a kind filled, where nothing is to be reconciled.
+pub async fn watched<K: References>(
+    context: Arc<Context>,
+    cache: Cache<K>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let wakers = context.wakers.clone();
+    watch::<K>(&context.watch_client, &context.settings)
+        .reflect(cache.writer)
+        .inspect(move |event| tell(&wakers, event))
+        .take_until(Box::pin(stop))
+        .for_each(|_| future::ready(()))
         .await;
 }
 
@@ -211,15 +226,20 @@ where
         + 'static,
 {
     let streams = namespaces(&context.settings).into_iter().map(|namespace| {
-        let api: Api<PartialObjectMeta<K>> = api(&context.client, namespace.as_deref());
+        let api: Api<PartialObjectMeta<K>> = api(&context.watch_client, namespace.as_deref());
         watcher(api, watcher::Config::default().any_semantic()).default_backoff().boxed()
     });
     futures::stream::select_all(streams)
         .for_each(|event| {
             let object = match event {
-                Ok(
-                    watcher::Event::Apply(object) | watcher::Event::InitApply(object) | watcher::Event::Delete(object),
-                ) => Some(object),
+                Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                    context.holds.seen(kind, &object.metadata);
+                    Some(object)
+                }
+                Ok(watcher::Event::Delete(object)) => {
+                    context.holds.gone(kind, &object.metadata);
+                    Some(object)
+                }
                 Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
                 Err(error) => {
                     tracing::debug!(kind, %error, "watch");

@@ -51,6 +51,11 @@ impl Wakers {
         any
     }
 
+    /// Wakes one object.
+    pub fn wake(&self, key: Key) {
+        self.send(vec![key]);
+    }
+
     fn send(&self, keys: Vec<Key>) {
         let Ok(senders) = self.senders.lock() else { return };
         for key in keys {

@@ -1,1 +1,1 @@
-//! AmlDataset.
+//! wip

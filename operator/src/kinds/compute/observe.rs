@@ -1,0 +1,68 @@
+//! Reads the cluster.
+
+use std::time::Duration;
+
+use azureml::resources::computes::{Compute, ScaleSettings};
+use azureml::{OperationState, Priority};
+use azureml_crds::status::OperationStatus;
+use azureml_crds::{AmlCompute, AmlResource};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::kinds::operation;
+use crate::ownership::Owner;
+
+/// How long an idle node stays where the spec says nothing.
+const IDLE: &str = "PT2M";
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Azure, as the workspace's identity sees it.
+    pub azure: Option<azureml::Workspace>,
+    /// The region.
+    pub location: String,
+    /// The cluster's ARM id.
+    pub arm_id: String,
+    /// Under what identity it is owned.
+    pub owner: Option<Owner>,
+    /// The cluster; `None` where there is none.
+    pub found: Option<Compute>,
+    /// How the remembered operation stands.
+    pub operation: Option<OperationState>,
+    /// An operation that this pass started.
+    pub started: Option<OperationStatus>,
+    /// How often what failed is tried again.
+    pub retry: Duration,
+}
+
+pub(super) async fn observe(context: &Context, object: &AmlCompute) -> Result<Observed, Error> {
+    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+    let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
+    let status = object.status.as_ref();
+    let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
+    let name = object.azure_name();
+    Ok(Observed {
+        location: workspace.location(),
+        arm_id: azure.id_of(&format!("computes/{name}")),
+        owner: Some(context.owner(object)),
+        found: azure.compute(&name).await?,
+        azure: Some(azure),
+        operation,
+        started: None,
+        retry: context.settings.stalled_retry,
+    })
+}
+
+/// What the spec says of nodes, as Azure wants it.
+pub(super) fn scale(object: &AmlCompute) -> ScaleSettings {
+    let scale = &object.spec.scale;
+    ScaleSettings {
+        min_node_count: scale.min_nodes.unwrap_or(0),
+        max_node_count: scale.max_nodes,
+        node_idle_time_before_scale_down: scale
+            .idle_time_before_scale_down
+            .as_ref()
+            .map_or_else(|| IDLE.to_owned(), azureml_crds::Duration::iso8601),
+    }
+}

@@ -1,0 +1,128 @@
+//! From `spec.template` to what Azure wants, and what differs. Pure.
+
+use azureml::resources::workspaces::{WorkspaceProperties, WorkspaceResource};
+use azureml_crds::identity::Identity;
+use azureml_crds::workspace::WorkspaceTemplate;
+use serde_json::{Map, Value, json};
+
+use crate::ownership::{Origin, Owner};
+
+/// The body of a new workspace.
+#[must_use]
+pub fn body(template: &WorkspaceTemplate, name: &str, owner: &Owner) -> WorkspaceResource {
+    let mut properties = Map::new();
+    let friendly = template.friendly_name.clone().unwrap_or_else(|| name.to_owned());
+    properties.insert("friendlyName".into(), Value::from(friendly));
+    for (field, value) in [
+        ("description", &template.description),
+        ("keyVault", &template.key_vault),
+        ("containerRegistry", &template.container_registry),
+    ] {
+        if let Some(value) = value {
+            properties.insert(field.into(), Value::from(value.clone()));
+        }
+    }
+    if let Some(access) = template.public_network_access {
+        properties.insert("publicNetworkAccess".into(), Value::from(access.as_str()));
+    }
+    let mut extra = Map::new();
+    extra.insert("identity".into(), identity(template.identity.as_ref()));
+    extra.insert("sku".into(), json!({"name": "Basic", "tier": "Basic"}));
+    extra.insert("kind".into(), Value::from("Default"));
+    WorkspaceResource {
+        location: template.location.clone(),
+        tags: owner.tagged(&template.tags, Origin::Created),
+        properties: WorkspaceProperties {
+            application_insights: template.application_insights.clone(),
+            storage_account: template.storage_account.clone(),
+            extra: properties,
+            ..WorkspaceProperties::default()
+        },
+        extra,
+        ..WorkspaceResource::default()
+    }
+}
+
+fn identity(identity: Option<&Identity>) -> Value {
+    let Some(identity) = identity else { return json!({"type": "SystemAssigned"}) };
+    let mut body = json!({"type": identity.type_.as_str()});
+    if !identity.user_assigned_identities.is_empty() {
+        let all: Map<String, Value> =
+            identity.user_assigned_identities.iter().map(|id| (id.clone(), json!({}))).collect();
+        body["userAssignedIdentities"] = Value::Object(all);
+    }
+    body
+}
+
+/// The fields that can be changed and differ.
+#[must_use]
+pub fn differs(template: &WorkspaceTemplate, found: &WorkspaceResource) -> Vec<&'static str> {
+    let text = |field: &str| found.properties.extra.get(field).and_then(Value::as_str).unwrap_or_default();
+    let same = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(is));
+    let exactly = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
+    let checks = [
+        ("friendlyName", exactly(&template.friendly_name, text("friendlyName"))),
+        ("description", exactly(&template.description, text("description"))),
+        ("containerRegistry", same(&template.container_registry, text("containerRegistry"))),
+        (
+            "applicationInsights",
+            same(&template.application_insights, found.properties.application_insights.as_deref().unwrap_or_default()),
+        ),
+        (
+            "publicNetworkAccess",
+            template.public_network_access.is_none_or(|wanted| wanted.as_str() == text("publicNetworkAccess")),
+        ),
+        ("tags", template.tags.iter().all(|(name, value)| found.tags.get(name) == Some(value))),
+    ];
+    checks.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
+}
+
+/// The change that puts these fields right.
+#[must_use]
+pub fn change(template: &WorkspaceTemplate, found: &WorkspaceResource, fields: &[&str]) -> Value {
+    let mut properties = Map::new();
+    let mut put = |field: &str, value: Option<&str>| {
+        if let (true, Some(value)) = (fields.contains(&field), value) {
+            properties.insert(field.to_owned(), Value::from(value));
+        }
+    };
+    put("friendlyName", template.friendly_name.as_deref());
+    put("description", template.description.as_deref());
+    put("containerRegistry", template.container_registry.as_deref());
+    put("applicationInsights", template.application_insights.as_deref());
+    put("publicNetworkAccess", template.public_network_access.map(|access| access.as_str()));
+    let mut body = json!({"properties": properties});
+    if fields.contains(&"tags") {
+        let mut tags = found.tags.clone();
+        tags.extend(template.tags.clone());
+        body["tags"] = json!(tags);
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(more: &Value) -> WorkspaceTemplate {
+        let mut whole = json!({"location": "westeurope"});
+        for (name, value) in more.as_object().unwrap() {
+            whole[name] = value.clone();
+        }
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn absent_fields_are_azures_own_choice() {
+        let owner = Owner::new("prod", "team-a", "AmlWorkspace", "ml-ops", "uid-1");
+        let found = body(&template(&json!({"description": "d"})), "ws", &owner);
+        assert!(differs(&template(&json!({})), &found).is_empty());
+        assert_eq!(
+            differs(&template(&json!({"description": "other", "tags": {"a": "b"}})), &found),
+            ["description", "tags"]
+        );
+        let change = change(&template(&json!({"tags": {"a": "b"}})), &found, &["tags"]);
+        assert_eq!(change["tags"]["a"], "b");
+        assert_eq!(change["tags"]["azureml-operator-uid"], "uid-1", "our own tags stay");
+    }
+}

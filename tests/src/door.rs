@@ -130,11 +130,7 @@ impl Door {
         match tokio::time::timeout(limit, caught.wait_for(|caught| *caught)).await {
             Ok(_) => Ok(()),
             Err(_) => {
-                let came: Vec<String> = self
-                    .writes()
-                    .iter()
-                    .map(|write| format!("{} {} #{}", write.method, write.path, write.nth))
-                    .collect();
+                let came: Vec<String> = self.writes().iter().map(Write::to_string).collect();
                 Err(Failure::new(format!(
                     "the write to be held did not come within {limit:?}; these came:\n{}",
                     came.join("\n")

@@ -21,7 +21,7 @@ e2e: prepare ## Runs the end-to-end tests; NAME=text chooses those with it in th
 
 unit: prepare ## Runs unit and property tests
 	cargo test --locked --workspace --exclude azureml-operator-tests
-	cargo test --locked --package azureml-operator-tests --lib
+	cargo test --locked --package azureml-operator-tests --lib --bins
 
 lint: prepare ## Checks format and lints
 	cargo fmt --check

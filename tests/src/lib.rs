@@ -4,6 +4,7 @@
 pub mod api;
 pub mod audit;
 pub mod azure;
+pub mod azure_client;
 pub mod cluster;
 pub mod diagnosis;
 pub mod door;

@@ -1,0 +1,106 @@
+//! What any client of Azure does, with nothing of ours: a token, a GET of a resource, a query of the logs.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::emulator::{Emulator, Principal};
+use crate::failure::{Failure, Result, While};
+
+/// Azure as a principal sees it, by plain HTTP.
+#[derive(Debug)]
+pub struct AzureClient {
+    http: Client,
+    /// The cloud's hosts and audiences.
+    cloud: Value,
+    principal: Principal,
+}
+
+impl AzureClient {
+    /// As this principal.
+    ///
+    /// # Errors
+    /// When the emulator does not tell its hosts.
+    pub async fn new(emulator: &Emulator, principal: &Principal) -> Result<Self> {
+        let cloud = serde_json::from_str(&emulator.cloud().await?)?;
+        Ok(Self { http: emulator.http().clone(), cloud, principal: principal.clone() })
+    }
+
+    fn host(&self, name: &str) -> Result<&str> {
+        let host = self.cloud[name].as_str().doing(format_args!("{name} of the cloud"))?;
+        Ok(host.trim_end_matches('/'))
+    }
+
+    /// A token for an audience, by the client's secret.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn token(&self, audience: &str) -> Result<String> {
+        let url = format!("{}/{}/oauth2/v2.0/token", self.host("authority")?, self.principal.tenant);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.principal.client_id),
+            ("client_secret", &self.principal.secret),
+            ("scope", &format!("{}/.default", self.host(audience)?)),
+        ];
+        let answer = json(self.http.post(url).form(&form)).await?;
+        answer["access_token"].as_str().map(str::to_owned).doing("access_token")
+    }
+
+    /// A resource by its ARM id.
+    ///
+    /// # Errors
+    /// When there is none, or the principal may not see it.
+    pub async fn resource(&self, id: &str, api_version: &str) -> Result<Value> {
+        let token = self.token("resourceManagerAudience").await?;
+        let url = format!("{}{id}?api-version={api_version}", self.host("resourceManager")?);
+        json(self.http.get(url).bearer_auth(token)).await
+    }
+
+    /// The rows that a query over an Application Insights component gives, each by its columns' names.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn logs(&self, component: &str, query: &str) -> Result<Vec<Value>> {
+        let app = self.resource(component, "2020-02-02").await?;
+        let app = app["properties"]["AppId"].as_str().doing("AppId of the Application Insights component")?.to_owned();
+        let token = self.token("applicationInsightsAudience").await?;
+        let url = format!("{}/v1/apps/{app}/query", self.host("applicationInsights")?);
+        let answer =
+            json(self.http.post(url).bearer_auth(token).json(&json!({"query": query, "timespan": "PT1H"}))).await?;
+        rows(&answer)
+    }
+}
+
+async fn json(request: reqwest::RequestBuilder) -> Result<Value> {
+    let answer = request.send().await?;
+    let (url, status, text) = (answer.url().clone(), answer.status(), answer.text().await?);
+    if !status.is_success() {
+        return Err(Failure::new(format!("{url}: {status}: {text}")));
+    }
+    serde_json::from_str(&text).doing(url)
+}
+
+/// The first table of an answer to a query.
+fn rows(answer: &Value) -> Result<Vec<Value>> {
+    let table = &answer["tables"][0];
+    let columns = table["columns"].as_array().doing("columns of the answer to a query")?;
+    let rows = table["rows"].as_array().doing("rows of the answer to a query")?;
+    let named = |row: &Value| {
+        let cells = columns.iter().enumerate();
+        cells
+            .map(|(index, column)| (column["name"].as_str().unwrap_or_default().to_owned(), row[index].clone()))
+            .collect()
+    };
+    Ok(rows.iter().map(|row| Value::Object(named(row))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_named_by_their_columns() {
+        let answer = json!({"tables": [{"columns": [{"name": "a"}, {"name": "b"}], "rows": [[1, "x"], [2, "y"]]}]});
+        assert_eq!(rows(&answer).unwrap(), [json!({"a": 1, "b": "x"}), json!({"a": 2, "b": "y"})]);
+    }
+}

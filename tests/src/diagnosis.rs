@@ -79,7 +79,10 @@ async fn requests(scenario: &Scenario) -> String {
     let newest = &requests[requests.len().saturating_sub(SHOWN)..];
     newest
         .iter()
-        .map(|request| format!("{} {} {} {}\n", request.time, request.status, request.method, request.path))
+        .map(|request| {
+            let status = request.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            format!("{} {status} {} {}\n", request.time, request.method, request.path)
+        })
         .collect()
 }
 

@@ -133,7 +133,7 @@ pub struct Principal {
     pub secret: String,
 }
 
-/// A request that the emulator answered.
+/// A request that the emulator got.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Answered {
     /// Its number.
@@ -150,8 +150,8 @@ pub struct Answered {
     /// Who asked.
     #[serde(default)]
     pub principal: Option<String>,
-    /// The status code of the answer.
-    pub status: u16,
+    /// The status code of the answer; none while it is held, or when the client went away before.
+    pub status: Option<u16>,
     /// What was sent.
     #[serde(default)]
     pub body: Value,

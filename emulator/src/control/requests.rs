@@ -43,6 +43,13 @@ struct Entry {
     body: Value,
 }
 
+impl Entry {
+    /// Path and query, in lower case.
+    fn address(&self) -> String {
+        format!("{}?{}", self.path, self.query).to_ascii_lowercase()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Log {
     entries: VecDeque<Entry>,
@@ -67,7 +74,7 @@ pub(crate) struct Seen<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) since: u64,
-    /// Part of a path, in lower case.
+    /// Part of a path with its query, in lower case.
     pub(crate) contains: String,
     pub(crate) writes: bool,
 }
@@ -116,7 +123,7 @@ impl Requests {
         let found = log.entries.iter().filter(|entry| {
             entry.seq >= wanted.since
                 && (!wanted.writes || !matches!(entry.method.as_str(), "GET" | "HEAD" | "OPTIONS"))
-                && (wanted.contains.is_empty() || entry.path.to_ascii_lowercase().contains(&wanted.contains))
+                && (wanted.contains.is_empty() || entry.address().contains(&wanted.contains))
         });
         let shown = found.map(|entry| {
             json!({

@@ -64,13 +64,16 @@ fn form(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     common.iter().chain(pairs).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
+/// Tenant, fields of the form, number after `AADSTS`, status.
+type Refused = (&'static str, &'static [(&'static str, &'static str)], u32, u16);
+
 #[test]
 fn a_client_signs_in_with_its_own_secret_in_its_own_tenant() {
     let world = world(&Cluster::new());
     let ask = |tenant: &str, pairs: &[(&str, &str)]| sign_in(&world, tenant, &form(pairs), 10, 10);
     let claims = ask("T", &[("client_secret", "good"), ("client_id", "APP")]).unwrap();
     assert_eq!((claims.oid.as_str(), claims.aud.as_str(), claims.exp), ("oid", ML, 10 + LIFETIME));
-    let rows: [(&str, &[(&str, &str)], u32, u16); 6] = [
+    let rows: [Refused; 6] = [
         ("u", &[("client_secret", "good")], 90_002, 400),
         ("t", &[("client_secret", "good"), ("client_id", "other")], 700_016, 400),
         ("t", &[("client_secret", "bad")], 7_000_215, 401),

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::credentials::Clients;
 use crate::fetch::Fetcher;
 use crate::health::{self, Health};
-use crate::kinds::{compute::Computes, endpoint::Endpoints, workspace::Workspaces};
+use crate::kinds::{compute::Computes, dataset::Datasets, endpoint::Endpoints, workspace::Workspaces};
 use crate::metrics::{Calls, Metrics};
 use crate::settings::{CloudName, Settings};
 use crate::shell::run::{Cache, controller, dependencies, established, watched};
@@ -148,7 +148,7 @@ fn controllers(context: &Arc<Context>, caches: Caches, stop: &watch::Receiver<bo
         controller::<Workspaces>(context(), caches.workspaces, stop()).boxed(),
         controller::<Computes>(context(), caches.computes, stop()).boxed(),
         controller::<Endpoints>(context(), caches.endpoints, stop()).boxed(),
-        watched(context(), caches.datasets, stop()).boxed(),
+        controller::<Datasets>(context(), caches.datasets, stop()).boxed(),
         watched(context(), caches.pipelines, stop()).boxed(),
         watched(context(), caches.runs, stop()).boxed(),
         watched(context(), caches.models, stop()).boxed(),

@@ -1,1 +1,59 @@
-//! wip
+//! AmlDataset: registers content as versions of a data asset. Content is copied to the workspace's blob store under its
+//! digest first, so that a version never changes under those who use it.
+
+mod apply;
+mod check;
+mod cleanup;
+mod content;
+mod observe;
+mod plan;
+mod source;
+mod status;
+mod upload;
+
+use azureml_crds::AmlDataset;
+use azureml_crds::dataset::AmlDatasetStatus;
+use jiff::Timestamp;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::events::Note;
+use crate::shell::{Cleanup, Kind, Plan};
+
+pub use self::observe::Observed;
+pub use self::plan::Action;
+
+/// The kind AmlDataset.
+#[derive(Debug)]
+pub struct Datasets;
+
+impl Kind for Datasets {
+    type Resource = AmlDataset;
+    type Observed = Observed;
+    type Action = Action;
+
+    async fn observe(context: &Context, object: &AmlDataset) -> Result<Observed, Error> {
+        observe::observe(context, object).await
+    }
+
+    fn plan(object: &AmlDataset, observed: &Observed, now: Timestamp) -> Plan<Action> {
+        plan::plan(object, observed, now)
+    }
+
+    async fn apply(
+        context: &Context,
+        object: &AmlDataset,
+        observed: &mut Observed,
+        action: Action,
+    ) -> Result<Vec<Note>, Error> {
+        apply::apply(context, object, observed, action).await
+    }
+
+    fn status(object: &AmlDataset, observed: &Observed, now: Timestamp) -> AmlDatasetStatus {
+        status::status(object, observed, now)
+    }
+
+    async fn cleanup(context: &Context, object: &AmlDataset) -> Result<Cleanup, Error> {
+        cleanup::cleanup(context, object).await
+    }
+}

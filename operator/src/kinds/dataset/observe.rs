@@ -1,0 +1,225 @@
+//! Reads: the data asset in Azure, and the source when it is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azureml::Priority;
+use azureml::resources::data::{AssetContainer, DataVersion};
+use azureml_crds::dataset::Source;
+use azureml_crds::{AmlDataset, AmlResource, StatusCore, annotations, reasons};
+use jiff::Timestamp;
+
+use super::content::{Content, source_hash};
+use super::plan::is_of;
+use super::{source, upload};
+use crate::context::Context;
+use crate::error::{Error, Halt};
+use crate::fetch::work::Progress;
+use crate::ownership::Owner;
+use crate::shell::references::Key;
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Azure, as the workspace's identity sees it.
+    pub azure: Option<azureml::Workspace>,
+    /// The data asset's ARM id.
+    pub arm_id: String,
+    /// Under what identity it is owned.
+    pub owner: Option<Owner>,
+    /// The data asset; `None` where there is none.
+    pub container: Option<AssetContainer>,
+    /// What is known of the source.
+    pub sight: Sight,
+    /// The content is being copied.
+    pub uploading: bool,
+    /// The version that the content is or shall be.
+    pub target: Option<DataVersion>,
+    /// The version that status names, where the source brought nothing new.
+    pub current: Option<DataVersion>,
+    /// Versions that this pass archived.
+    pub archived: Vec<String>,
+    /// When the source is to be looked at again, where that is before the next resync.
+    pub next_look: Option<Timestamp>,
+}
+
+/// What is known of the source.
+#[derive(Clone, Debug, Default)]
+pub enum Sight {
+    /// It is being read.
+    #[default]
+    Reading,
+    /// It is as it was, or it is not due.
+    Unchanged,
+    /// This is in it.
+    Content(Arc<Content>),
+}
+
+pub(super) async fn observe(context: &Context, object: &AmlDataset) -> Result<Observed, Error> {
+    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+    let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
+    let name = object.azure_name();
+    let mut observed = Observed {
+        arm_id: azure.id_of(&format!("data/{name}")),
+        owner: Some(context.owner(object)),
+        container: azure.data_container(&name).await?,
+        ..Observed::default()
+    };
+    let known = object.status.as_ref().and_then(|status| status.version.clone());
+    if let (Some(version), true) = (&known, observed.container.is_some()) {
+        observed.current = azure.data_version(&name, version).await?;
+    }
+    observed.sight = look(context, object, &azure, observed.current.is_some()).await?;
+    if let Sight::Content(content) = observed.sight.clone() {
+        let version = version(object, &content);
+        observed.target = match observed.current.take() {
+            Some(current) if known.as_deref() == Some(&version) => Some(current),
+            _ if observed.container.is_some() => azure.data_version(&name, &version).await?,
+            _ => None,
+        };
+        observed.uploading = uploading(context, object, &content)?;
+        if is_told(object, &observed, &content) {
+            // From here on the source is looked at again when it is due.
+            context.fetcher.work.drop_kept(kept(object));
+        }
+    }
+    observed.next_look = next_look(context, object);
+    observed.azure = Some(azure);
+    Ok(observed)
+}
+
+/// Nothing is left to be done with content: its version is in status, or it can't be registered as it is.
+fn is_told(object: &AmlDataset, observed: &Observed, content: &Content) -> bool {
+    let Some(found) = &observed.target else { return false };
+    if !is_of(found, content) {
+        return true;
+    }
+    let Some(status) = &object.status else { return false };
+    !found.properties.is_archived
+        && status.version.as_ref() == Some(&found.name)
+        && status.source_tag == content.tag
+        && status.source_hash.as_ref() == Some(&content.source_hash)
+}
+
+/// The version that content is registered as.
+pub(super) fn version(object: &AmlDataset, content: &Content) -> String {
+    object.spec.version.clone().unwrap_or_else(|| content.version())
+}
+
+/// The name under which content is kept between passes.
+pub(super) fn kept(object: &AmlDataset) -> &str {
+    object.uid()
+}
+
+/// The name of the copying.
+pub(super) fn upload_name(object: &AmlDataset, content: &Content) -> String {
+    format!("upload/{}/{}", object.uid(), content.digest)
+}
+
+fn uploading(context: &Context, object: &AmlDataset, content: &Content) -> Result<bool, Error> {
+    let name = upload_name(object, content);
+    match context.fetcher.work.progress::<Result<String, upload::UploadError>>(&name) {
+        Progress::None => Ok(false),
+        Progress::Running => Ok(true),
+        Progress::Done(Ok(datastore)) => {
+            let _ = content.copied_to.set(datastore);
+            Ok(false)
+        }
+        Progress::Done(Err(upload::UploadError::Azure(error))) => Err(error.into()),
+        Progress::Done(Err(error)) => {
+            // It is fetched again.
+            context.fetcher.work.forget(kept(object));
+            Err(Halt::retry(reasons::SOURCE_UNAVAILABLE, error.to_string()).into())
+        }
+    }
+}
+
+/// Looks at the source where it is due.
+async fn look(
+    context: &Context,
+    object: &AmlDataset,
+    azure: &azureml::Workspace,
+    is_there: bool,
+) -> Result<Sight, Error> {
+    let spec = &object.spec;
+    let hash = source_hash(spec);
+    let work = &context.fetcher.work;
+    if let Some(content) = work.kept::<Content>(kept(object)).filter(|content| content.source_hash == hash) {
+        return Ok(Sight::Content(content));
+    }
+    let keep = |content: Content| {
+        let content = Arc::new(content);
+        work.keep(kept(object), content.clone());
+        work.check(object.uid(), context.now(), hash.clone());
+        Sight::Content(content)
+    };
+    match &spec.source {
+        Source { web: Some(web), .. } => {
+            let name = format!("fetch/{}/{hash}", object.uid());
+            match work.progress::<Result<Option<Content>, Halt>>(&name) {
+                Progress::Running => return Ok(Sight::Reading),
+                Progress::Done(Err(halt)) => return Err(halt.into()),
+                Progress::Done(Ok(Some(content))) => return Ok(keep(content)),
+                Progress::Done(Ok(None)) => {
+                    work.check(object.uid(), context.now(), hash.clone());
+                    return Ok(Sight::Unchanged);
+                }
+                Progress::None => {}
+            }
+            if is_there && !is_due(context, object, &hash) {
+                return Ok(Sight::Unchanged);
+            }
+            let same = object.status.as_ref().filter(|status| is_there && status.source_hash.as_ref() == Some(&hash));
+            let tag = same.and_then(|status| status.source_tag.clone());
+            let fetch = source::web(context.fetcher.clone(), spec.clone(), web.clone(), tag);
+            let (wakers, key) =
+                (context.wakers.clone(), Key::new(AmlDataset::KIND, object.namespace(), object.name()));
+            work.start(&name, fetch, move || wakers.wake(key));
+            Ok(Sight::Reading)
+        }
+        Source { files: Some(files), .. } => Ok(keep(source::files(context, object.namespace(), spec, files).await?)),
+        Source { datastore: Some(datastore), .. } => {
+            if is_there && !is_due(context, object, &hash) {
+                return Ok(Sight::Unchanged);
+            }
+            Ok(keep(source::datastore(azure, spec, datastore).await?))
+        }
+        _ => Err(Halt::person(
+            reasons::UNSUPPORTED,
+            "spec.source.open: data that a registry shares is not supported by this release. Use web, files or datastore.",
+        )
+        .into()),
+    }
+}
+
+/// Whether the source is to be looked at now.
+fn is_due(context: &Context, object: &AmlDataset, hash: &str) -> bool {
+    let Some(status) = &object.status else { return true };
+    let asked = object.annotation(annotations::RECONCILE_AT);
+    if status.source_hash.as_deref() != Some(hash)
+        || (asked.is_some() && status.handled().get("reconcile-at").map(String::as_str) != asked)
+    {
+        return true;
+    }
+    match context.fetcher.work.checked(object.uid()) {
+        Some((at, as_what)) if as_what == hash => {
+            let passed: Duration = context.now().duration_since(at).try_into().unwrap_or(Duration::ZERO);
+            passed >= interval(object).unwrap_or(context.settings.resync / 2)
+        }
+        _ => true,
+    }
+}
+
+/// How often the spec wants the source looked at.
+fn interval(object: &AmlDataset) -> Option<Duration> {
+    let source = &object.spec.source;
+    let web = source.web.as_ref().and_then(|web| web.refresh_interval.as_ref());
+    let own = web.or(source.datastore.as_ref().and_then(|datastore| datastore.refresh_interval.as_ref()));
+    own.map(|interval| interval.std().max(Duration::from_secs(1)))
+}
+
+fn next_look(context: &Context, object: &AmlDataset) -> Option<Timestamp> {
+    let interval = interval(object).filter(|interval| *interval < context.settings.resync)?;
+    let (at, _) = context.fetcher.work.checked(object.uid())?;
+    Some(at + jiff::SignedDuration::try_from(interval).ok()?)
+}

@@ -1,0 +1,314 @@
+//! Decides. Pure.
+
+use azureml::resources::data::DataVersion;
+use azureml_crds::policies::AdoptionPolicy;
+use azureml_crds::{AmlDataset, AmlResource, conditions, reasons, tags};
+use jiff::Timestamp;
+
+use super::content::Content;
+use super::observe::{Observed, Sight, version};
+use crate::ownership::{Origin, Ownership};
+use crate::shell::{After, Next, Plan, Standing};
+
+/// What can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make the data asset's container with our tags, or mark it as found again or taken over.
+    Claim(Origin, Option<&'static str>),
+    /// Copy the content to the workspace's blob store.
+    Upload,
+    /// Register the content as this version.
+    Register(String),
+    /// Use a version that exists: content that came back, or that an earlier cluster registered.
+    Use(String),
+    /// Archive an older version.
+    Archive(String),
+    /// Bring the current version back out of the archive.
+    Restore(String),
+}
+
+pub(super) fn plan(object: &AmlDataset, observed: &Observed, _: Timestamp) -> Plan<Action> {
+    if let Some(plan) = ownership(object, observed) {
+        return plan;
+    }
+    match &observed.sight {
+        Sight::Reading => reading(object),
+        Sight::Content(content) => with(object, observed, content),
+        Sight::Unchanged => settled(object, observed, observed.current.as_ref()),
+    }
+}
+
+/// While the source is read, everything stays as it was said before: a look at it is no news.
+fn reading(object: &AmlDataset) -> Plan<Action> {
+    let wait = Plan::wait(After::Poll, reasons::PROGRESSING, "The source is being read.");
+    let known = |kind| object.condition(kind).filter(|known| known.observed_generation == Some(object.generation()));
+    if let Some(stalled) = known(conditions::STALLED) {
+        let reason = reasons::ALL.iter().find(|(reason, _)| *reason == stalled.reason);
+        let reason = reason.map_or(reasons::SOURCE_INVALID, |(reason, _)| reason);
+        return wait.standing(Standing::stalled(reason, stalled.message.clone()));
+    }
+    match known(conditions::READY) {
+        Some(ready) if ready.status == "True" && known(conditions::RECONCILING).is_none() => {
+            wait.standing(Standing::ready(ready.message.clone()))
+        }
+        Some(_) => {
+            let message = "The source is being read.".to_owned();
+            wait.standing(Standing::Holding { reason: reasons::PROGRESSING, message })
+        }
+        // The spec has changed: what is there may not be what is wanted.
+        None => wait,
+    }
+}
+
+fn ownership(object: &AmlDataset, observed: &Observed) -> Option<Plan<Action>> {
+    let owner = observed.owner.as_ref()?;
+    let name = object.azure_name();
+    let claim =
+        |origin, reason, message: String| Some(Plan::act(Action::Claim(origin, reason), reasons::PROGRESSING, message));
+    let Some(container) = &observed.container else {
+        return claim(Origin::Created, None, format!("Data asset {name:?} is made in Azure."));
+    };
+    let held =
+        object.status.as_ref().and_then(|status| status.azure.as_ref()).is_some_and(|azure| azure.origin.is_some());
+    match owner.judge(&container.properties.tags, held) {
+        Ownership::Ours(_) => None,
+        Ownership::Reattach(origin) => {
+            claim(origin, Some(reasons::REATTACHED), format!("Data asset {name:?} was found again."))
+        }
+        Ownership::Taken { uid } => Some(Plan::stalled(
+            reasons::OWNERSHIP_TAKEN,
+            format!(
+                "Data asset {name:?} is now held by another live cluster of installation {:?} (its object's uid is {uid}). Give one of the two another --installation, or delete the object in one of them.",
+                owner.reference.split('/').next().unwrap_or_default()
+            ),
+        )),
+        Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => {
+            let type_ = object.spec.type_.azure();
+            match container.properties.data_type.as_deref() {
+                Some(is) if is != type_ => Some(Plan::stalled(
+                    reasons::NOT_OWNED,
+                    format!(
+                        "Data asset {name:?} can't be taken over: its type is {is}, and spec.type says {type_}. Choose another azureName."
+                    ),
+                )),
+                _ => claim(Origin::Adopted, Some(reasons::ADOPTED), format!("Data asset {name:?} is taken over.")),
+            }
+        }
+        Ownership::Foreign { owner } => Some(Plan::stalled(
+            reasons::NOT_OWNED,
+            format!(
+                "Data asset {name:?} exists and {}; nothing was touched. Take it over (adoptionPolicy: Adopt), or choose another azureName.",
+                owner.map_or_else(|| "was not made by this object".to_owned(), |owner| format!("belongs to {owner}"))
+            ),
+        )),
+    }
+}
+
+/// A version is of this content.
+pub(super) fn is_of(found: &DataVersion, content: &Content) -> bool {
+    found.properties.tags.get(tags::DIGEST) == Some(&content.digest)
+}
+
+fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Action> {
+    let version = version(object, content);
+    let act = |action, message: String| {
+        Plan::act(action, reasons::PROGRESSING, message.clone())
+            .standing(Standing::Holding { reason: reasons::PROGRESSING, message })
+    };
+    match &observed.target {
+        Some(found) if is_of(found, content) => {
+            let known = object.status.as_ref().and_then(|status| status.version.as_deref()) == Some(&version);
+            if !known || found.properties.is_archived {
+                return act(Action::Use(version.clone()), format!("Version {version:?} has this content."));
+            }
+            settled(object, observed, Some(found))
+        }
+        Some(_) => Plan::stalled(
+            reasons::VERSION_IMMUTABLE,
+            format!(
+                "Version {version:?} of data asset {:?} exists with other content, and a version can't change. Write another spec.version, or remove it: then the version follows from the content.",
+                object.azure_name()
+            ),
+        ),
+        None if observed.uploading => {
+            let message = format!("{} bytes are copied to the workspace's blob store.", content.size);
+            Plan::wait(After::Poll, reasons::PROGRESSING, message.clone())
+                .standing(Standing::Holding { reason: reasons::PROGRESSING, message })
+        }
+        None if content.lies_at.is_none() && content.copied_to.get().is_none() => {
+            act(Action::Upload, format!("{} bytes are copied to the workspace's blob store.", content.size))
+        }
+        None => match old(object, 1) {
+            Some(old) => act(Action::Archive(old.clone()), format!("Version {old:?} is archived.")),
+            None => act(Action::Register(version.clone()), format!("Version {version:?} is registered.")),
+        },
+    }
+}
+
+/// A version beyond `versionHistory.keep` that is not archived yet; `room` leaves place for newer ones.
+fn old(object: &AmlDataset, room: usize) -> Option<String> {
+    let keep = usize::try_from(object.spec.version_history.as_ref()?.keep).ok()?.saturating_sub(room);
+    let status = object.status.as_ref()?;
+    let beyond = status
+        .versions
+        .iter()
+        .skip(keep)
+        .find(|version| !version.archived && (room > 0 || Some(&version.version) != status.version.as_ref()));
+    beyond.map(|version| version.version.clone())
+}
+
+fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersion>) -> Plan<Action> {
+    let Some(current) = current else {
+        return Plan::wait(After::Poll, reasons::PROGRESSING, "The source is read again.");
+    };
+    let version = current.name.clone();
+    if current.properties.is_archived {
+        let message = format!("Version {version:?} is brought back out of the archive.");
+        return Plan::act(Action::Restore(version), reasons::PROGRESSING, message);
+    }
+    if let Some(old) = old(object, 0) {
+        let message = format!("Version {old:?} is archived.");
+        return Plan::act(Action::Archive(old), reasons::PROGRESSING, message.clone())
+            .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
+    }
+    let mut plan = Plan::ready(format!("Version {version:?} is registered."));
+    if let Some(next) = observed.next_look {
+        plan.next = Next::Wait(After::Until(next));
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use azureml::resources::data::{AssetContainer, AssetContainerProperties, DataVersionProperties};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ownership::Owner;
+
+    fn object(more: &Value, status: &Value) -> AmlDataset {
+        let mut spec =
+            json!({"workspaceRef": {"name": "w"}, "type": "Table", "source": {"web": {"url": "https://e.org/a.csv"}}});
+        for (name, value) in more.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        serde_json::from_value(json!({
+            "apiVersion": "azureml.dev/v1alpha1", "kind": "AmlDataset", "spec": spec, "status": status,
+            "metadata": {"name": "bank", "namespace": "team-a", "uid": "uid-1", "generation": 1},
+        }))
+        .unwrap()
+    }
+
+    fn owner() -> Owner {
+        Owner::new("prod", "team-a", "AmlDataset", "bank", "uid-1")
+    }
+
+    fn content(copied: bool) -> Arc<Content> {
+        let content = Content {
+            parts: Vec::new(),
+            digest: "0123456789abcdef".into(),
+            size: 3,
+            tag: None,
+            source_hash: "h".into(),
+            columns: Vec::new(),
+            lies_at: None,
+            copied_to: Default::default(),
+        };
+        if copied {
+            content.copied_to.set("workspaceblobstore".into()).unwrap();
+        }
+        Arc::new(content)
+    }
+
+    fn found(version: &str, digest: &str, is_archived: bool) -> DataVersion {
+        DataVersion {
+            name: version.into(),
+            properties: DataVersionProperties {
+                tags: [(tags::DIGEST.to_owned(), digest.to_owned())].into(),
+                is_archived,
+                ..Default::default()
+            },
+            ..Default::default()
+        }
+    }
+
+    fn seen(sight: Sight, target: Option<DataVersion>) -> Observed {
+        let tags = owner().tags(Origin::Created);
+        let properties = AssetContainerProperties { tags, ..Default::default() };
+        let container = Some(AssetContainer { properties, ..Default::default() });
+        Observed { owner: Some(owner()), container, sight, target, ..Default::default() }
+    }
+
+    fn next(object: &AmlDataset, observed: &Observed) -> Next<Action> {
+        plan(object, observed, Timestamp::UNIX_EPOCH).next
+    }
+
+    #[test]
+    fn the_container_is_claimed_before_a_version_is_made() {
+        let mut observed = seen(Sight::Content(content(true)), None);
+        observed.container = None;
+        assert_eq!(next(&object(&json!({}), &json!({})), &observed), Next::Act(Action::Claim(Origin::Created, None)));
+    }
+
+    #[test]
+    fn content_is_copied_then_registered_then_ready() {
+        let new = object(&json!({}), &json!({}));
+        assert_eq!(next(&new, &seen(Sight::Content(content(false)), None)), Next::Act(Action::Upload));
+        let version = "0123456789ab".to_owned();
+        assert_eq!(
+            next(&new, &seen(Sight::Content(content(true)), None)),
+            Next::Act(Action::Register(version.clone()))
+        );
+        let registered = object(&json!({}), &json!({"version": version}));
+        let there = seen(Sight::Content(content(true)), Some(found(&version, "0123456789abcdef", false)));
+        assert!(matches!(plan(&registered, &there, Timestamp::UNIX_EPOCH).standing, Standing::Ready { .. }));
+    }
+
+    #[test]
+    fn content_that_comes_back_is_that_version_again() {
+        let moved_on = object(&json!({}), &json!({"version": "later"}));
+        let archived = seen(Sight::Content(content(false)), Some(found("0123456789ab", "0123456789abcdef", true)));
+        assert_eq!(next(&moved_on, &archived), Next::Act(Action::Use("0123456789ab".into())));
+    }
+
+    #[test]
+    fn a_fixed_version_with_other_content_is_refused() {
+        let pinned = object(&json!({"version": "3"}), &json!({}));
+        let plan = plan(
+            &pinned,
+            &seen(Sight::Content(content(true)), Some(found("3", "other", false))),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(matches!(plan.standing, Standing::Stalled { reason: reasons::VERSION_IMMUTABLE, .. }));
+        assert_eq!(plan.next, Next::Rest);
+    }
+
+    #[test]
+    fn older_versions_are_archived_and_never_the_current_one() {
+        let history = json!([{"version": "b", "contentDigest": ""}, {"version": "a", "contentDigest": ""}]);
+        let status = json!({"version": "b", "versions": history});
+        let mut observed = seen(Sight::Unchanged, None);
+        observed.current = Some(found("b", "", false));
+        let one = object(&json!({"versionHistory": {"keep": 1}}), &status);
+        assert_eq!(next(&one, &observed), Next::Act(Action::Archive("a".into())));
+        assert_eq!(next(&object(&json!({"versionHistory": {"keep": 2}}), &status), &observed), Next::Rest);
+        assert_eq!(next(&object(&json!({}), &status), &observed), Next::Rest);
+    }
+
+    #[test]
+    fn a_look_at_the_source_is_no_news() {
+        let condition = |kind: &str, status: &str, reason: &str| {
+            json!({"type": kind, "status": status, "reason": reason, "message": "m", "observedGeneration": 1,
+                   "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let ready = object(&json!({}), &json!({"conditions": [condition("Ready", "True", "Succeeded")]}));
+        assert!(matches!(reading(&ready).standing, Standing::Ready { message, .. } if message == "m"));
+        let stalled = object(
+            &json!({}),
+            &json!({"conditions": [condition("Ready", "False", "SourceNotFound"), condition("Stalled", "True", "SourceNotFound")]}),
+        );
+        assert!(matches!(reading(&stalled).standing, Standing::Stalled { reason: reasons::SOURCE_NOT_FOUND, .. }));
+    }
+}

@@ -13,6 +13,7 @@ mod mltable;
 mod online;
 mod operations;
 mod run_history;
+mod schedules;
 pub mod server;
 mod surface;
 mod telemetry;

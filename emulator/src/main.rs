@@ -58,7 +58,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(&part, ready.to_string())?;
         std::fs::rename(part, file)?;
     }
-    let app = router(Arc::new(App::new(Signer::generate()?, ca)));
+    let app = Arc::new(App::new(Signer::generate()?, ca));
+    let scheduled = Arc::clone(&app);
+    tokio::spawn(async move { scheduled.keep_schedules().await });
+    let app = router(app);
     axum_server::from_tcp_rustls(listener, config)?.serve(app.into_make_service()).await?;
     Ok(())
 }

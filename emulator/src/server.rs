@@ -4,6 +4,7 @@ use crate::control::faults::{Effect, Verdict};
 use crate::control::requests::Seen;
 use crate::entra;
 use crate::estate::Estate;
+use crate::schedules::fire;
 use crate::surface::Plane;
 use crate::surface::http::{Incoming, Routes, pairs, response};
 use crate::tokens::Signer;
@@ -14,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Longest body of a request.
 const LONGEST: usize = 512 * 1024 * 1024;
@@ -25,6 +26,8 @@ pub struct App {
     pub(crate) routes: Routes,
     /// The authority that clients have to trust.
     pub(crate) ca_file: PathBuf,
+    /// When schedules were last looked at.
+    pub(crate) looked: Mutex<jiff::Timestamp>,
 }
 
 impl App {
@@ -33,7 +36,17 @@ impl App {
         let estate = Arc::new(Estate::new(signer));
         let plane = Plane::new(Arc::clone(&estate) as Arc<dyn crate::jobs::ground::Ground>);
         let routes = Routes { plane, gate: Arc::clone(&estate) as Arc<dyn crate::surface::http::Gate> };
-        Self { estate, routes, ca_file }
+        let looked = Mutex::new(estate.clock.now());
+        Self { estate, routes, ca_file, looked }
+    }
+
+    /// Submits the jobs of schedules for as long as it is awaited.
+    pub async fn keep_schedules(&self) {
+        let mut beat = tokio::time::interval(std::time::Duration::from_secs(1));
+        loop {
+            beat.tick().await;
+            fire::tick(self);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod datastores;
 mod generic;
 mod names;
 pub(crate) mod roles;
+mod schedules;
 pub(crate) mod workspaces;
 
 use crate::estate::Estate;
@@ -108,6 +109,7 @@ impl Arm<'_> {
             [action] if self.call.method == "POST" => self.workspace_action(action),
             ["computes", ..] => self.computes(),
             ["datastores", ..] => self.datastores(),
+            ["schedules", ..] => self.schedules(),
             ["codes", _, "versions", _, "startpendingupload"] => self.start_upload(),
             ["data" | "models" | "codes" | "environments" | "components", ..] => self.assets(),
             _ => self.generic(),

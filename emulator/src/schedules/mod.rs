@@ -1,4 +1,5 @@
-//! Schedules: when they fire.
+//! Schedules: when they fire, and what they submit then.
 
+pub(crate) mod fire;
 pub(crate) mod trigger;
 mod zone;

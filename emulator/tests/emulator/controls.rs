@@ -137,3 +137,27 @@ async fn the_state_is_what_was_put_and_goes_with_the_workspace() {
     let state = emulator.control(Method::GET, &format!("state?workspace={WORKSPACE}"), Value::Null).await;
     assert_eq!(state["resources"], json!({}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_submits_its_job_when_the_clock_is_stepped() {
+    let emulator = Emulator::start().await;
+    let workspace = emulator.workspace().await;
+    workspace.put("computes/cpu", compute()).await;
+    workspace.register("bank", rows(60)).await;
+    let schedule = |enabled: bool| {
+        json!({"properties": {"isEnabled": enabled,
+            "trigger": {"triggerType": "Recurrence", "frequency": "hour", "interval": 1},
+            "action": {"actionType": "CreateJob", "jobDefinition": pipeline("bank")["properties"]}}})
+    };
+    assert_eq!(workspace.put("schedules/hourly", schedule(true)).await["status"], "Succeeded");
+    assert_eq!(workspace.arm(Method::DELETE, "schedules/hourly", Value::Null).await.status, 400);
+    emulator.control(Method::POST, "clock", json!({"advanceSeconds": 3700})).await;
+    let workspace = emulator.workspace().await;
+    let jobs = workspace.get("jobs").await;
+    let job = &jobs["value"][0];
+    assert!(job["name"].as_str().unwrap().starts_with("hourly-2"), "{jobs}");
+    assert_eq!(job["properties"]["properties"]["azureml.scheduleName"], "hourly");
+    assert_eq!(workspace.job(job["name"].as_str().unwrap()).await["properties"]["status"], "Completed");
+    workspace.put("schedules/hourly", schedule(false)).await;
+    assert_eq!(workspace.arm(Method::DELETE, "schedules/hourly", Value::Null).await.status, 202);
+}

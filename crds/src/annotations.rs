@@ -26,6 +26,8 @@ pub const PROTECT: &str = "azureml.dev/protect";
 pub const OVERRIDE_GATE: &str = "azureml.dev/override-gate";
 /// The Azure job of a run and its attempt, written before the job is submitted.
 pub const JOB: &str = "azureml.dev/job";
+/// The definition that a person's run took from its pipeline, as JSON, written before the job is submitted.
+pub const PIPELINE_SPEC: &str = "azureml.dev/pipeline-spec";
 /// Why the operator made a run (`SpecChange`, `DatasetChange`, `Schedule`, `Manual`, `Published`).
 pub const CAUSE: &str = "azureml.dev/cause";
 /// What Argo CD is told about children: their state is the parent's business.

@@ -15,10 +15,13 @@ use crate::context::Context;
 use crate::credentials::Clients;
 use crate::fetch::Fetcher;
 use crate::health::{self, Health};
-use crate::kinds::{compute::Computes, dataset::Datasets, endpoint::Endpoints, workspace::Workspaces};
+use crate::kinds::{
+    compute::Computes, dataset::Datasets, endpoint::Endpoints, model::Models, pipeline::Pipelines,
+    pipeline_run::PipelineRuns, workspace::Workspaces,
+};
 use crate::metrics::{Calls, Metrics};
 use crate::settings::{CloudName, Settings};
-use crate::shell::run::{Cache, controller, dependencies, established, watched};
+use crate::shell::run::{Cache, controller, dependencies, established};
 use crate::stores::Stores;
 use crate::{events, leader};
 
@@ -149,9 +152,9 @@ fn controllers(context: &Arc<Context>, caches: Caches, stop: &watch::Receiver<bo
         controller::<Computes>(context(), caches.computes, stop()).boxed(),
         controller::<Endpoints>(context(), caches.endpoints, stop()).boxed(),
         controller::<Datasets>(context(), caches.datasets, stop()).boxed(),
-        watched(context(), caches.pipelines, stop()).boxed(),
-        watched(context(), caches.runs, stop()).boxed(),
-        watched(context(), caches.models, stop()).boxed(),
+        controller::<Pipelines>(context(), caches.pipelines, stop()).boxed(),
+        controller::<PipelineRuns>(context(), caches.runs, stop()).boxed(),
+        controller::<Models>(context(), caches.models, stop()).boxed(),
     ]
 }
 

@@ -72,7 +72,8 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
     let plan = K::plan(object, &observed, now);
     let first = K::status(object, &observed, now);
     let recorded = object.status().and_then(StatusCore::azure).map(|azure| azure.id.as_str());
-    let must_record = recorded.is_none() || recorded != first.azure().map(|azure| azure.id.as_str());
+    // A kind that has nothing in Azure of its own (a pipeline's definition) has nothing to record.
+    let must_record = first.azure().is_some_and(|azure| recorded != Some(azure.id.as_str()));
     let (next, standing, mut extras) = (plan.next, plan.standing, plan.extras);
     extras.push(unpaused());
     match next {

@@ -1,0 +1,216 @@
+//! What a rule in the CRD can't say of a definition: circles of steps, names that lead nowhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use azureml_crds::pipeline::{AmlPipelineSpec, Step};
+use azureml_crds::reasons;
+
+use crate::error::Halt;
+
+/// The output of an AutoML step.
+pub const BEST_MODEL: &str = "best_model";
+
+/// What can't work in a definition, with the field and what to do.
+///
+/// # Errors
+/// A halt that only a person can end.
+pub fn validate(spec: &AmlPipelineSpec) -> Result<(), Halt> {
+    supported(spec)?;
+    let outputs: BTreeMap<&str, BTreeSet<&str>> =
+        spec.steps.iter().map(|step| (step.name.as_str(), step_outputs(step))).collect();
+    for step in &spec.steps {
+        for (field, from) in reads(step) {
+            resolves(spec, &outputs, step, &field, &from)?;
+        }
+        algorithms(step)?;
+    }
+    acyclic(spec)
+}
+
+/// The names of a step's outputs.
+#[must_use]
+pub fn step_outputs(step: &Step) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    if step.automl.is_some() {
+        names.insert(BEST_MODEL);
+    }
+    let declared = step
+        .command
+        .iter()
+        .flat_map(|command| &command.outputs)
+        .chain(step.component.iter().flat_map(|component| &component.outputs));
+    names.extend(declared.map(|output| output.name.as_str()));
+    names
+}
+
+/// What a step reads: the field, and an input or `<step>.<output>`.
+fn reads(step: &Step) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    if let Some(automl) = &step.automl {
+        all.push(("automl.trainingData".to_owned(), automl.training_data.clone()));
+        all.extend(automl.validation_data.iter().map(|from| ("automl.validationData".to_owned(), from.clone())));
+        all.extend(automl.test_data.iter().map(|from| ("automl.testData".to_owned(), from.clone())));
+    }
+    let command = step.command.iter().flat_map(|command| &command.inputs).map(|input| ("command", input));
+    let component = step.component.iter().flat_map(|component| &component.inputs).map(|input| ("component", input));
+    all.extend(
+        command
+            .chain(component)
+            .filter_map(|(kind, input)| Some((format!("{kind}.inputs[{}].from", input.name), input.from.clone()?))),
+    );
+    all
+}
+
+fn supported(spec: &AmlPipelineSpec) -> Result<(), Halt> {
+    let unsupported = |field: &str, instead: &str| {
+        Err(Halt::person(
+            reasons::UNSUPPORTED,
+            format!("{field} is not supported by this release of the operator. Remove it{instead}."),
+        ))
+    };
+    if spec.run.as_ref().is_some_and(|run| run.schedule.is_some()) {
+        return unsupported(
+            "spec.run.schedule",
+            ", and let spec.run.triggers or the annotation azureml.dev/run start runs",
+        );
+    }
+    if spec.publish.is_some() {
+        return unsupported("spec.publish", ", and start runs by creating AmlPipelineRuns");
+    }
+    match spec.steps.iter().find(|step| step.automl.is_none()) {
+        Some(step) if step.command.is_some() => {
+            unsupported(&format!("spec.steps[{}].command", step.name), ", and use an automl step")
+        }
+        Some(step) => unsupported(&format!("spec.steps[{}].component", step.name), ", and use an automl step"),
+        None => Ok(()),
+    }
+}
+
+fn resolves(
+    spec: &AmlPipelineSpec,
+    outputs: &BTreeMap<&str, BTreeSet<&str>>,
+    step: &Step,
+    field: &str,
+    from: &str,
+) -> Result<(), Halt> {
+    let dangling = |what: String| {
+        Err(Halt::person(
+            reasons::DANGLING_REFERENCE,
+            format!("spec.steps[{}].{field} names {from:?}, {what}", step.name),
+        ))
+    };
+    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match from.split_once('.') {
+        None if spec.inputs.iter().any(|input| input.name == from) => Ok(()),
+        None => {
+            let known = list(spec.inputs.iter().map(|input| input.name.as_str()).collect());
+            dangling(format!("but spec.inputs has no such input. Known inputs: {known}."))
+        }
+        Some((other, output)) => match outputs.get(other) {
+            None => {
+                let known = list(outputs.keys().copied().collect());
+                dangling(format!("but there is no step {other:?}. Known steps: {known}."))
+            }
+            Some(names) if !names.contains(output) => {
+                let known = list(names.iter().copied().collect());
+                dangling(format!("but step {other:?} has no output {output:?}. Its outputs: {known}."))
+            }
+            Some(_) => Ok(()),
+        },
+    }
+}
+
+fn algorithms(step: &Step) -> Result<(), Halt> {
+    let Some(automl) = &step.automl else { return Ok(()) };
+    let Some(training) = &automl.training else { return Ok(()) };
+    let listed = training.allowed_algorithms.iter().chain(&training.blocked_algorithms);
+    match listed.into_iter().find(|algorithm| !algorithm.fits(automl.task)) {
+        None => Ok(()),
+        Some(algorithm) => Err(Halt::person(
+            reasons::INVALID_SPEC,
+            format!(
+                "spec.steps[{}].automl.training names {algorithm:?}, which is no algorithm of task {:?}. Remove it.",
+                step.name, automl.task
+            ),
+        )),
+    }
+}
+
+/// Takes away steps that wait for nothing, until none is left; what can't be taken away waits in a circle.
+fn acyclic(spec: &AmlPipelineSpec) -> Result<(), Halt> {
+    let mut waiting: BTreeMap<&str, BTreeSet<String>> = spec
+        .steps
+        .iter()
+        .map(|step| {
+            let needs = reads(step).into_iter().filter_map(|(_, from)| Some(from.split_once('.')?.0.to_owned()));
+            (step.name.as_str(), needs.collect())
+        })
+        .collect();
+    loop {
+        let free: Vec<&str> = waiting.iter().filter(|(_, needs)| needs.is_empty()).map(|(name, _)| *name).collect();
+        if free.is_empty() {
+            break;
+        }
+        for name in &free {
+            waiting.remove(name);
+        }
+        for needs in waiting.values_mut() {
+            needs.retain(|need| !free.contains(&need.as_str()));
+        }
+    }
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = waiting.keys().copied().collect();
+    Err(Halt::person(
+        reasons::STEP_CYCLE,
+        format!(
+            "The steps {} read each other's outputs in a circle, so none can start. Let one of them read an input of the pipeline instead.",
+            names.join(", ")
+        ),
+    ))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A pipeline with an input `training` and AutoML steps, each with what it trains on.
+    pub(crate) fn spec(steps: &[(&str, &str)]) -> AmlPipelineSpec {
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|(name, from)| {
+                json!({"name": name, "automl": {"task": "Classification", "targetColumn": "y", "trainingData": from}})
+            })
+            .collect();
+        serde_json::from_value(json!({
+            "workspaceRef": {"name": "ws"}, "compute": {"azureName": "cpu"},
+            "inputs": [{"name": "training", "dataset": "bank"}], "steps": steps,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_can_t_work_is_said_with_its_field() {
+        for (steps, reason, words) in [
+            (vec![("a", "b.best_model"), ("b", "a.best_model")], reasons::STEP_CYCLE, "a, b"),
+            (vec![("a", "a.best_model")], reasons::STEP_CYCLE, "circle"),
+            (vec![("a", "rows")], reasons::DANGLING_REFERENCE, "Known inputs: training"),
+            (vec![("a", "training"), ("b", "c.best_model")], reasons::DANGLING_REFERENCE, "no step \"c\""),
+            (vec![("a", "training"), ("b", "a.model")], reasons::DANGLING_REFERENCE, "Its outputs: best_model"),
+        ] {
+            let halt = validate(&spec(&steps)).unwrap_err();
+            assert_eq!(halt.reason, reason, "{steps:?}");
+            assert!(halt.message.contains(words), "{}", halt.message);
+        }
+        assert_eq!(validate(&spec(&[("a", "training"), ("b", "a.best_model")])), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_said_plainly() {
+        let mut scheduled = spec(&[("a", "training")]);
+        scheduled.run = serde_json::from_value(json!({"schedule": {"cron": "0 3 * * 1"}})).unwrap();
+        assert_eq!(validate(&scheduled).unwrap_err().reason, reasons::UNSUPPORTED);
+    }
+}

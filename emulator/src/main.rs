@@ -1,5 +1,6 @@
 //! The emulator binary.
 
+use axum_server::accept::NoDelayAcceptor;
 use azureml_emulator::server::{App, router};
 use azureml_emulator::tls::leaf;
 use azureml_emulator::tokens::Signer;
@@ -62,6 +63,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scheduled = Arc::clone(&app);
     tokio::spawn(async move { scheduled.keep_schedules().await });
     let app = router(app);
-    axum_server::from_tcp_rustls(listener, config)?.serve(app.into_make_service()).await?;
+    // Without a delay: an answer's head and body are two packets, and the second must not wait for the first's receipt.
+    let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| tls.acceptor(NoDelayAcceptor::new()));
+    server.serve(app.into_make_service()).await?;
     Ok(())
 }

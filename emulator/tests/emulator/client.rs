@@ -13,6 +13,7 @@ pub struct Emulator {
     process: Child,
     pub url: String,
     pub http: reqwest::Client,
+    ca: Vec<u8>,
     _folder: tempfile::TempDir,
 }
 
@@ -38,6 +39,10 @@ pub async fn answer(response: Response) -> Answer {
     Answer { status, headers, body }
 }
 
+fn trusting(pem: &[u8]) -> reqwest::ClientBuilder {
+    reqwest::Client::builder().tls_certs_only(Certificate::from_pem_bundle(pem).unwrap())
+}
+
 impl Emulator {
     /// Starts the binary, with one principal and one workspace that it owns.
     pub async fn start() -> Self {
@@ -61,9 +66,9 @@ impl Emulator {
         };
         let told: Value = serde_json::from_str(&text).unwrap();
         let pem = std::fs::read(told["caFile"].as_str().unwrap()).unwrap();
-        let certificates = Certificate::from_pem_bundle(&pem).unwrap();
-        let http = reqwest::Client::builder().tls_certs_only(certificates).build().unwrap();
-        let emulator = Self { process, url: told["url"].as_str().unwrap().to_owned(), http, _folder: folder };
+        let http = trusting(&pem).build().unwrap();
+        let url = told["url"].as_str().unwrap().to_owned();
+        let emulator = Self { process, url, http, ca: pem, _folder: folder };
         let principal = json!({"clientId": "app", "objectId": OBJECT_ID, "clientSecret": "good"});
         emulator.control(Method::POST, "tenants/t1/principals", principal).await;
         let workspace = json!({"subscriptionId": "s1", "resourceGroup": "rg", "name": "ws1", "location": "westeurope"});
@@ -71,6 +76,11 @@ impl Emulator {
         let role = json!({"scope": made["id"], "principalId": OBJECT_ID, "role": "Owner"});
         emulator.control(Method::POST, "roleassignments", role).await;
         emulator
+    }
+
+    /// A builder of clients that trust the emulator's authority and no other.
+    pub fn trusting(&self) -> reqwest::ClientBuilder {
+        trusting(&self.ca)
     }
 
     pub async fn control(&self, method: Method, path: &str, body: Value) -> Value {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where something is not as it has to be")]
 
+mod blobs;
 mod client;
 mod controls;
 mod flow;

@@ -24,8 +24,17 @@ pub(crate) enum SubmitError {
 /// Fields of a job that can be changed, and those that are Azure's own.
 const MUTABLE: [&str; 7] = ["tags", "properties", "displayName", "description", "isArchived", "status", "services"];
 
+/// A job that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Accepted {
+    /// Whether it is new.
+    pub(crate) created: bool,
+    /// Its run as it was before anything of it ran.
+    pub(crate) run: Run,
+}
+
 impl Jobs {
-    /// Accepts a job, or an update of one; tells whether it is new. A job that `fails` does so whatever it is.
+    /// Accepts a job, or an update of one. A job that `fails` does so whatever it is.
     pub(crate) fn put(
         &self,
         workspace: &str,
@@ -33,22 +42,26 @@ impl Jobs {
         mut properties: Map<String, Value>,
         by: &str,
         fails: Option<RunError>,
-    ) -> Result<bool, SubmitError> {
+    ) -> Result<Accepted, SubmitError> {
         if let Some(known) = self.runs().get(workspace, name) {
             // What a client read it may put back: its body is compared with what it was shown.
             let shown = self.show("", &known, &Addresses::default());
             check_immutable(&known, shown.get("properties").unwrap_or(&Value::Null), &properties)?;
-            self.runs().change(workspace, name, |run| update(run, &properties));
-            return Ok(false);
+            let changed = self.runs().change(workspace, name, |run| {
+                update(run, &properties);
+                run.clone()
+            });
+            return Ok(Accepted { created: false, run: changed.unwrap_or(known) });
         }
         self.expand(workspace, &mut properties)?;
         let kind = check(&properties)?;
         self.check_computes(workspace, &properties)?;
         let run = self.new_run(workspace, name, kind, &properties, by);
+        let accepted = Accepted { created: true, run: run.clone() };
         if self.runs().add(workspace, run) {
             self.start(workspace, name, properties, fails);
         }
-        Ok(true)
+        Ok(accepted)
     }
 
     /// A pipeline job may be no more than a pipeline component and its inputs.

@@ -1,7 +1,7 @@
 //! ARM's `jobs`.
 
 use super::{Call, Plane, Reply};
-use crate::jobs::submit::SubmitError;
+use crate::jobs::submit::{Accepted, SubmitError};
 use crate::online::rules::Refusal;
 use crate::run_history::run::{Run, RunKind};
 use serde_json::Value;
@@ -39,10 +39,9 @@ impl Plane {
             return Reply::refused(&Refusal::bad("The body has no properties."));
         };
         match self.jobs.put(&call.workspace, name, properties.clone(), &call.principal, call.job_fails.clone()) {
-            Ok(created) => {
-                let run = self.jobs.runs().get(&call.workspace, name);
-                let body = run.map(|run| self.show_job(call, &run)).unwrap_or_default();
-                Reply { status: if created { 201 } else { 200 }, body, begun: None }
+            Ok(Accepted { created, run }) => {
+                let status = if created { 201 } else { 200 };
+                Reply { status, body: self.show_job(call, &run), begun: None }
             }
             Err(error) => {
                 let status = if matches!(error, SubmitError::Immutable { .. }) { 409 } else { 400 };

@@ -12,6 +12,7 @@ use crate::error::{Error, Halt};
 use crate::metrics::Metrics;
 use crate::ownership::Owner;
 use crate::settings::Settings;
+use crate::shell::filled::Filled;
 use crate::shell::fresh::Fresh;
 use crate::shell::holds::Holds;
 use crate::shell::wake::Wakers;
@@ -27,6 +28,8 @@ pub struct Context {
     pub settings: Settings,
     /// The caches.
     pub stores: Stores,
+    /// Whether the caches have been filled once.
+    pub filled: Filled,
     /// Azure, by workspace.
     pub azure: Clients,
     /// What fetches web datasets.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use azureml::Cloud;
 use azureml::transport::Transport;
-use azureml_crds::{AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlWorkspace};
+use azureml_crds::{
+    AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +23,7 @@ use crate::kinds::{
 };
 use crate::metrics::{Calls, Metrics};
 use crate::settings::{CloudName, Settings};
+use crate::shell::filled::Filled;
 use crate::shell::run::{Cache, controller, dependencies, established};
 use crate::stores::Stores;
 use crate::{events, leader};
@@ -29,6 +32,17 @@ use crate::{events, leader};
 const API_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long reconciles in flight may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// All kinds.
+const KINDS: [&str; 7] = [
+    AmlWorkspace::KIND,
+    AmlCompute::KIND,
+    AmlDataset::KIND,
+    AmlPipeline::KIND,
+    AmlPipelineRun::KIND,
+    AmlModel::KIND,
+    AmlEndpoint::KIND,
+];
 
 /// Why the operator can't run, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +195,7 @@ fn context(
         client,
         watch_client,
         stores: caches.stores(),
+        filled: Filled::awaiting(KINDS),
         azure: Clients::new(transport, cloud),
         fetcher,
         metrics,

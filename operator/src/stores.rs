@@ -32,20 +32,6 @@ pub fn find<K: AmlResource>(store: &Store<K>, namespace: &str, name: &str) -> Op
 }
 
 impl Stores {
-    /// Waits until every cache has been filled once.
-    pub async fn ready(&self) {
-        // An error means that the watch is gone: the operator is stopping.
-        let _ = futures::join!(
-            self.workspaces.wait_until_ready(),
-            self.computes.wait_until_ready(),
-            self.datasets.wait_until_ready(),
-            self.pipelines.wait_until_ready(),
-            self.runs.wait_until_ready(),
-            self.models.wait_until_ready(),
-            self.endpoints.wait_until_ready(),
-        );
-    }
-
     /// Whether an object of a namespace lives in this workspace and is not being deleted.
     pub fn has_live_children(&self, namespace: &str, workspace: &str) -> bool {
         fn any<K: AmlResource>(store: &Store<K>, namespace: &str, workspace: &str) -> bool {

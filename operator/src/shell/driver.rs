@@ -23,7 +23,7 @@ const BLINK: Duration = Duration::from_millis(20);
 pub async fn reconcile<K: Kind>(context: Arc<Context>, object: Arc<K::Resource>) -> Requeue {
     let started = Instant::now();
     // An object that another one names may not have been seen yet right after the start.
-    context.stores.ready().await;
+    context.filled.wait().await;
     if context.fresh.is_stale(object.uid(), object.meta().resource_version.as_deref()) {
         return Requeue::requeue(BLINK);
     }

@@ -7,8 +7,10 @@
 
 pub mod children;
 pub mod driver;
+pub mod filled;
 pub mod fresh;
 pub mod holds;
+mod merge;
 pub mod references;
 pub mod run;
 pub mod standing;

@@ -15,8 +15,7 @@ use kube::runtime::{Controller, WatchStreamExt, controller, watcher};
 use serde_json::json;
 
 use super::references::{Key, References};
-use super::wake::Wakers;
-use super::{Kind, driver};
+use super::{Kind, driver, merge};
 use crate::context::Context;
 use crate::settings::Settings;
 
@@ -42,18 +41,28 @@ fn watch<K>(
 where
     K: AmlResource,
 {
-    let streams = namespaces(settings).into_iter().map(|namespace| {
-        let api: Api<DeserializeGuard<K>> = api(client, namespace.as_deref());
-        let client = client.clone();
-        watcher(api, watcher::Config::default().any_semantic())
-            .default_backoff()
-            .filter_map(move |event| {
-                let client = client.clone();
-                async move { decoded(&client, event).await }
-            })
-            .boxed()
-    });
-    futures::stream::select_all(streams)
+    let mut streams: Vec<_> = namespaces(settings)
+        .into_iter()
+        .map(|namespace| {
+            let api: Api<DeserializeGuard<K>> = api(client, namespace.as_deref());
+            let client = client.clone();
+            watcher(api, watcher::Config::default().any_semantic())
+                .default_backoff()
+                .filter_map(move |event| {
+                    let client = client.clone();
+                    async move { decoded(&client, event).await }
+                })
+                .boxed()
+        })
+        .collect();
+    match (streams.pop(), streams.is_empty()) {
+        (Some(only), true) => only,
+        (Some(last), false) => {
+            streams.push(last);
+            merge::merged(streams)
+        }
+        (None, _) => futures::stream::empty().boxed(),
+    }
 }
 
 async fn decoded<K: AmlResource>(
@@ -126,11 +135,11 @@ pub async fn controller<K>(
     K::Resource: References,
 {
     let Cache { store, writer } = cache;
-    let wakers = context.wakers.clone();
+    let telling = context.clone();
     let mut seen = Seen::default();
     let own = watch::<K::Resource>(&context.watch_client, &context.settings)
         .reflect(writer)
-        .inspect(move |event| tell(&wakers, event))
+        .inspect(move |event| tell(&telling, event))
         .filter_map(move |event| future::ready(seen.changed(event)));
     let woken = context.wakers.stream::<K::Resource>();
     let config = controller::Config::default().concurrency(context.settings.concurrency);
@@ -161,20 +170,21 @@ pub async fn watched<K: References>(
     cache: Cache<K>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let wakers = context.wakers.clone();
+    let telling = context.clone();
     watch::<K>(&context.watch_client, &context.settings)
         .reflect(cache.writer)
-        .inspect(move |event| tell(&wakers, event))
+        .inspect(move |event| tell(&telling, event))
         .take_until(Box::pin(stop))
         .for_each(|_| future::ready(()))
         .await;
 }
 
-fn tell<K: References>(wakers: &Wakers, event: &Result<watcher::Event<K>, watcher::Error>) {
+fn tell<K: References>(context: &Context, event: &Result<watcher::Event<K>, watcher::Error>) {
     match event {
-        Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => wakers.seen(object),
-        Ok(watcher::Event::Delete(object)) => wakers.gone(object),
-        Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_) => {}
+        Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => context.wakers.seen(object),
+        Ok(watcher::Event::Delete(object)) => context.wakers.gone(object),
+        Ok(watcher::Event::InitDone) => context.filled.done(K::KIND),
+        Ok(watcher::Event::Init) | Err(_) => {}
     }
 }
 

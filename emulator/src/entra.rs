@@ -56,6 +56,10 @@ pub(crate) enum SignInError {
     Federation { code: u32, claim: &'static str, presented: String },
     #[error("Client assertion failed signature validation: {0}.")]
     Signature(String),
+    #[error(
+        "Client assertion audience claim does not match Realm issuer. The audience '{0}' is not this tenant's token endpoint."
+    )]
+    Audience(String),
     #[error("Client assertion is not within its valid time range.")]
     Time,
 }
@@ -74,6 +78,7 @@ impl SignInError {
             Self::Grant(_) => 70_003,
             Self::Malformed(_) => 50_027,
             Self::Federation { code, .. } => *code,
+            Self::Audience(_) => 700_023,
             Self::Signature(_) => 700_027,
             Self::Time => 700_024,
         }
@@ -82,7 +87,7 @@ impl SignInError {
     fn error(&self) -> (u16, &'static str) {
         match self {
             Self::Secret(_) | Self::Missing("client_secret or client_assertion") => (401, "invalid_client"),
-            Self::Signature(_) | Self::Federation { .. } | Self::Time => (401, "invalid_client"),
+            Self::Signature(_) | Self::Federation { .. } | Self::Audience(_) | Self::Time => (401, "invalid_client"),
             Self::Application(..) => (400, "unauthorized_client"),
             Self::Scope(_) => (400, "invalid_scope"),
             Self::Resource(_) => (400, "invalid_resource"),
@@ -135,7 +140,11 @@ pub(crate) fn sign_in(
         (None, Some(_)) => return Err(SignInError::Missing("client_assertion_type")),
         (None, None) => return Err(SignInError::Missing("client_secret or client_assertion")),
     }
-    Ok(Claims {
+    Ok(claims_of(principal, audience, now))
+}
+
+fn claims_of(principal: &Principal, audience: String, now: i64) -> Claims {
+    Claims {
         aud: audience,
         iss: format!("https://sts.windows.net/{}/", principal.tenant),
         tid: principal.tenant.clone(),
@@ -143,7 +152,17 @@ pub(crate) fn sign_in(
         appid: principal.client_id.clone(),
         iat: now,
         exp: now + LIFETIME,
-    })
+    }
+}
+
+/// What a token says for the identity of this machine, which proves itself by being here.
+pub(crate) fn managed(world: &World, client: Option<&str>, resource: &str, now: i64) -> Result<Claims, SignInError> {
+    let audience = audience(&format!("{}/.default", resource.trim_end_matches("/.default").trim_end_matches('/')))?;
+    let mut known = world.principals().filter(|known| known.managed);
+    let found = known.find(|known| client.is_none_or(|client| known.client_id.eq_ignore_ascii_case(client)));
+    let name = || client.unwrap_or("system-assigned").to_owned();
+    let found = found.ok_or_else(|| SignInError::Application(name(), "this machine".to_owned()))?;
+    Ok(claims_of(found, audience, now))
 }
 
 fn find<'a>(world: &'a World, tenant: &str, client: &str) -> Result<&'a Principal, SignInError> {
@@ -175,6 +194,14 @@ fn check_assertion(world: &World, principal: &Principal, assertion: &str, machin
         Some(Value::String(one)) => vec![one],
         _ => Vec::new(),
     };
+    if issuer.eq_ignore_ascii_case(&principal.client_id) {
+        let endpoint = format!("/{}/oauth2/v2.0/token", principal.tenant).to_ascii_lowercase();
+        if !audiences.iter().any(|audience| audience.to_ascii_lowercase().ends_with(&endpoint)) {
+            return Err(SignInError::Audience(audiences.join(", ")));
+        }
+        check_certificate(principal, assertion)?;
+        return check_time(&claims, machine);
+    }
     let none = |code, claim, presented: &str| SignInError::Federation { code, claim, presented: presented.to_owned() };
     let same_issuer: Vec<_> = principal.federated.iter().filter(|known| same(&known.issuer, issuer)).collect();
     if same_issuer.is_empty() {
@@ -195,6 +222,28 @@ fn check_assertion(world: &World, principal: &Principal, assertion: &str, machin
     rules.validate_exp = false;
     rules.validate_aud = false;
     decode::<Value>(assertion, &key, &rules).map_err(|error| SignInError::Signature(error.to_string()))?;
+    check_time(&claims, machine)
+}
+
+/// An application may sign its assertion itself, with the key of one of its certificates.
+fn check_certificate(principal: &Principal, assertion: &str) -> Result<(), SignInError> {
+    let mut why = "the application has no certificate".to_owned();
+    for algorithm in [Algorithm::RS256, Algorithm::PS256] {
+        let mut rules = Validation::new(algorithm);
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        for certificate in &principal.certificates {
+            let key = DecodingKey::from_rsa_pem(certificate.as_bytes());
+            match key.and_then(|key| decode::<Value>(assertion, &key, &rules)) {
+                Ok(_) => return Ok(()),
+                Err(error) => why = error.to_string(),
+            }
+        }
+    }
+    Err(SignInError::Signature(why))
+}
+
+fn check_time(claims: &Value, machine: i64) -> Result<(), SignInError> {
     let number = |name: &str| claims.get(name).and_then(Value::as_f64);
     // Entra ID allows five minutes of difference between clocks.
     let early = number("nbf").is_some_and(|from| from > machine as f64 + 300.0);
@@ -228,6 +277,15 @@ fn key(keys: &Value, id: Option<&str>) -> Option<DecodingKey> {
 pub(crate) fn grant(signer: &Signer, claims: &Claims) -> Result<Value, crate::tokens::TokenError> {
     let token = signer.sign(claims)?;
     Ok(json!({"token_type": "Bearer", "expires_in": LIFETIME, "ext_expires_in": LIFETIME, "access_token": token}))
+}
+
+/// The answer of the instance metadata service.
+pub(crate) fn metadata(signer: &Signer, claims: &Claims) -> Result<Value, crate::tokens::TokenError> {
+    Ok(json!({
+        "access_token": signer.sign(claims)?, "token_type": "Bearer", "resource": claims.aud, "client_id": claims.appid,
+        "expires_in": LIFETIME.to_string(), "expires_on": claims.exp.to_string(), "ext_expires_in": LIFETIME.to_string(),
+        "not_before": claims.iat.to_string(),
+    }))
 }
 
 /// `/{tenant}/v2.0/.well-known/openid-configuration`.

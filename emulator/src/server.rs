@@ -147,6 +147,7 @@ impl App {
         let keys: Vec<&str> = lower.split('/').filter(|key| !key.is_empty()).collect();
         match (incoming.method.as_str(), keys.as_slice()) {
             ("POST", [tenant, "oauth2", "v2.0", "token"]) => return self.token(tenant, incoming),
+            ("GET", ["metadata", "identity", "oauth2", "token"]) => return self.metadata(incoming),
             ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
                 return response(200, &entra::configuration(&incoming.base, tenant));
             }
@@ -169,6 +170,24 @@ impl App {
         match keys.first() {
             Some(&"subscriptions") => arm::answer(&self.estate, &self.routes, incoming),
             _ => error(404, "NotFound", &format!("There is nothing at {}.", incoming.path)),
+        }
+    }
+
+    /// The instance metadata service of the machine.
+    fn metadata(&self, incoming: &Incoming) -> Response<Body> {
+        let refused = |why: &str| response(400, &json!({"error": "invalid_request", "error_description": why}));
+        if !incoming.headers.get("metadata").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true")) {
+            return refused("Required metadata header not specified");
+        }
+        let query = pairs(&incoming.query);
+        let text = |key: &str| query.get(key).map(String::as_str).filter(|text| !text.is_empty());
+        let now = self.estate.clock.now().as_second();
+        let claims = entra::managed(&self.estate.world(), text("client_id"), text("resource").unwrap_or_default(), now);
+        match claims.map(|claims| entra::metadata(&self.estate.signer, &claims)) {
+            Ok(Ok(body)) => response(200, &body),
+            Ok(Err(why)) => error(500, "InternalServerError", &why.to_string()),
+            Err(entra::SignInError::Application(..)) => refused("Identity not found"),
+            Err(why) => refused(&why.to_string()),
         }
     }
 

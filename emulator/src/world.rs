@@ -30,6 +30,10 @@ pub struct Principal {
     pub secret: Option<String>,
     /// Its federated credentials.
     pub federated: Vec<FederatedCredential>,
+    /// Its certificates, as PEM.
+    pub certificates: Vec<String>,
+    /// Whether it is the identity of this machine.
+    pub managed: bool,
 }
 
 /// A role of a principal in a scope.

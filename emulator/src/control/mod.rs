@@ -112,12 +112,16 @@ fn put_principal(app: &App, tenant: &str, body: &Value) -> Response<Body> {
     if text(body, "clientId").is_empty() || text(body, "objectId").is_empty() {
         return error(400, "A principal has a clientId and an objectId.");
     }
+    let certificates = body.get("certificates").and_then(Value::as_array).into_iter().flatten();
+    let certificates = certificates.filter_map(Value::as_str);
     app.estate.world().put_principal(Principal {
         tenant: tenant.to_owned(),
         client_id: text(body, "clientId"),
         object_id: text(body, "objectId"),
         secret: body.get("clientSecret").and_then(Value::as_str).map(str::to_owned),
         federated,
+        certificates: certificates.map(str::to_owned).collect(),
+        managed: body.get("managedIdentity").and_then(Value::as_bool).unwrap_or(false),
     });
     response(200, &json!({}))
 }
@@ -153,5 +157,6 @@ fn cloud(app: &App, base: &str) -> Value {
         "studio": format!("{base}/studio"),
         "caFile": app.ca_file,
         "hosts": [host],
+        "imds": base,
     })
 }

@@ -53,6 +53,7 @@ fn world(cluster: &Cluster) -> World {
             subject: SUBJECT.into(),
             audience: AUDIENCE.into(),
         }],
+        ..Principal::default()
     });
     world.put_issuer(ISSUER, cluster.jwks.clone());
     world
@@ -104,4 +105,49 @@ fn a_token_of_another_issuer_is_checked_claim_by_claim() {
     assert_eq!(ask(&cluster.token(|_| ()), 500), Err(700_024));
     assert_eq!(ask(&Cluster::new().token(|_| ()), 1500), Err(700_027));
     assert_eq!(ask("nonsense", 1500), Err(50_027));
+}
+
+#[test]
+fn an_application_signs_in_with_the_key_of_its_certificate() {
+    let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    let key = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).unwrap();
+    let claims = json!({"iss": "app", "sub": "app", "aud": "https://h/t/oauth2/v2.0/token", "exp": 2000, "nbf": 1000});
+    let assertion = encode(&Header::new(Algorithm::PS256), &claims, &key).unwrap();
+    let mut elsewhere = claims.clone();
+    elsewhere["aud"] = json!("https://h/u/oauth2/v2.0/token");
+    let elsewhere = encode(&Header::new(Algorithm::RS256), &elsewhere, &key).unwrap();
+    let ask = |certificates: Vec<String>, assertion: &str, machine| {
+        let mut world = World::default();
+        world.put_principal(Principal {
+            tenant: "t".into(),
+            client_id: "app".into(),
+            certificates,
+            ..Principal::default()
+        });
+        let pairs = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)];
+        sign_in(&world, "t", &form(&pairs), 10, machine).map(drop).map_err(|error| error.number())
+    };
+    assert_eq!(ask(vec![certificate.pem()], &assertion, 1500), Ok(()));
+    assert_eq!(ask(vec![certificate.pem()], &assertion, 3000), Err(700_024));
+    assert_eq!(ask(vec![certificate.pem()], &elsewhere, 1500), Err(700_023));
+    assert_eq!(ask(Vec::new(), &assertion, 1500), Err(700_027));
+}
+
+#[test]
+fn the_machine_has_the_identities_that_were_given_to_it() {
+    let mut world = world(&Cluster::new());
+    let ask = |world: &World, client: Option<&str>| {
+        managed(world, client, "https://ml.azure.com/", 10).map(|claims| claims.oid)
+    };
+    assert!(ask(&world, None).is_err());
+    world.put_principal(Principal {
+        client_id: "vm".into(),
+        object_id: "vm-oid".into(),
+        managed: true,
+        ..Principal::default()
+    });
+    assert_eq!(ask(&world, None), Ok("vm-oid".to_owned()));
+    assert_eq!(ask(&world, Some("VM")), Ok("vm-oid".to_owned()));
+    assert!(ask(&world, Some("app")).is_err());
 }

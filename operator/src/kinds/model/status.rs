@@ -25,13 +25,17 @@ pub fn status(object: &AmlModel, observed: &Observed) -> AmlModelStatus {
     let question = question(object, observed);
     let answer = question.decide();
     let registers = object.spec.sources.iter().any(|source| source.existing.is_none());
-    let origin = match observed.ownership() {
-        Some(Ownership::Ours(origin) | Ownership::Reattach(origin)) => Some(origin.as_str().to_owned()),
+    let ownership = observed.ownership();
+    // A model that was only found again is not held yet: recorded as held, its earlier uid would read as another
+    // cluster's.
+    let origin = match &ownership {
+        Some(Ownership::Ours(origin)) => Some(origin.as_str().to_owned()),
         _ => None,
     };
-    // What others own is not recorded as ours to delete.
     let about_to = observed.container.is_none() && !observed.candidates.is_empty();
-    if registers && (origin.is_some() || about_to) {
+    let found_again = matches!(ownership, Some(Ownership::Reattach(_)));
+    // What others own is not recorded as ours to delete.
+    if registers && (origin.is_some() || about_to || found_again) {
         status.azure = Some(AzureObject { id: observed.id.clone(), origin });
     }
     let find = |name: &String| observed.versions.iter().find(|version| version.version == *name);

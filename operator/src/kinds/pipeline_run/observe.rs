@@ -204,10 +204,11 @@ async fn progress(workspace: &Workspace, known: &Known, status: &AmlPipelineRunS
     progress::read(&history, &known.job_name, &known.spec, state, known.progress.best.as_ref()).await
 }
 
-/// The origin of a job that is ours.
+/// The origin of a job that is ours, as status records it. A job that was only found again is not held yet: recorded as
+/// held, its earlier uid would read as another cluster's.
 pub fn origin(ownership: Option<&Ownership>) -> Option<Origin> {
     match ownership {
-        Some(Ownership::Ours(origin) | Ownership::Reattach(origin)) => Some(*origin),
+        Some(Ownership::Ours(origin)) => Some(*origin),
         _ => None,
     }
 }

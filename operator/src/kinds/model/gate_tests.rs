@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn gate(bound: serde_json::Value) -> Gate {
+fn gate(bound: &serde_json::Value) -> Gate {
     serde_json::from_value(json!({"metrics": [bound]})).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn bounds_are_judged_by_value_and_direction() {
         let same = data("d");
         let version = Measured { name: "2", metrics: &new, data: &same };
         let baseline = old.as_ref().map(|old| Measured { name: "1", metrics: old, data: &same });
-        let (found, why) = judge(Some(&gate(bound.clone())), &version, baseline.as_ref());
+        let (found, why) = judge(Some(&gate(&bound)), &version, baseline.as_ref());
         assert_eq!(found, verdict, "{bound}: {why}");
     }
 }
@@ -54,9 +54,9 @@ fn figures_of_other_data_or_of_unknown_direction_prove_nothing() {
     let version = Measured { name: "2", metrics: &values, data: &one };
     let of_other_data = Measured { name: "1", metrics: &values, data: &other };
     let of_same_data = Measured { name: "1", metrics: &values, data: &one };
-    let bound = gate(json!({"name": "AUC_weighted", "maxRegression": "0.01"}));
+    let bound = gate(&json!({"name": "AUC_weighted", "maxRegression": "0.01"}));
     assert_eq!(judge(Some(&bound), &version, Some(&of_other_data)).0, Verdict::Inconclusive);
-    let bound = gate(json!({"name": "profit", "maxRegression": "0.01"}));
+    let bound = gate(&json!({"name": "profit", "maxRegression": "0.01"}));
     let (verdict, why) = judge(Some(&bound), &version, Some(&of_same_data));
     assert_eq!(verdict, Verdict::Inconclusive);
     assert!(why.contains("direction"), "{why}");

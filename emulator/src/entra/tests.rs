@@ -114,7 +114,7 @@ fn an_application_signs_in_with_the_key_of_its_certificate() {
     let key = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).unwrap();
     let claims = json!({"iss": "app", "sub": "app", "aud": "https://h/t/oauth2/v2.0/token", "exp": 2000, "nbf": 1000});
     let assertion = encode(&Header::new(Algorithm::PS256), &claims, &key).unwrap();
-    let mut elsewhere = claims.clone();
+    let mut elsewhere = claims;
     elsewhere["aud"] = json!("https://h/u/oauth2/v2.0/token");
     let elsewhere = encode(&Header::new(Algorithm::RS256), &elsewhere, &key).unwrap();
     let ask = |certificates: Vec<String>, assertion: &str, machine| {

@@ -261,7 +261,12 @@ impl Machine<'_> {
             }
         }
         if gone(&self.state.stable) {
-            self.state.stable = None;
+            // The revision before was proved too.
+            self.state.stable = self.state.previous.take();
+            if self.state.stable.is_some() {
+                self.state.enter(RolloutPhase::Done, self.now);
+                return Some(Turn::Again);
+            }
             use RolloutPhase::{Paused, Stepping, Switching};
             if self.state.candidate.is_none() {
                 let fallen_back = self.state.rollout.phase == RolloutPhase::RolledBack;
@@ -301,6 +306,10 @@ impl Machine<'_> {
         let wanted = wanted(&self.state, &self.seen.strategy.steps);
         let present = counted(&self.seen.traffic);
         if present == wanted {
+            // It did what it was started for; the shares of a later step are another matter.
+            if self.ended(operations::SET_TRAFFIC).is_some() {
+                self.ended = None;
+            }
             return None;
         }
         let missing = wanted.keys().find(|name| !self.seen.deployments.contains_key(*name));
@@ -525,14 +534,16 @@ impl Machine<'_> {
                 return self.await_azure(&message, After::Until(until));
             }
         }
-        match &self.seen.request {
-            Request::Missing { reason, message, stalled: false } => {
-                Turn::Stop(Move::Rest, Standing::progressing(reason, message.clone()))
-            }
-            Request::Missing { reason, message, stalled: true } => {
-                Turn::Stop(Move::Rest, Standing::stalled(reason, message.clone()))
+        match self.seen.request.clone() {
+            Request::Missing { reason, message, stalled } => {
+                // This waits for a person: the clock of the deadline stands still.
+                self.state.stop_clock(self.now);
+                let standing =
+                    if stalled { Standing::stalled(reason, message) } else { Standing::progressing(reason, message) };
+                Turn::Stop(Move::Rest, standing)
             }
             Request::Ready => {
+                self.state.start_clock(self.now);
                 let message = format!("{}the smoke request is sent.", self.prefix());
                 Turn::Stop(Move::Prove { deployment }, Standing::progressing(reasons::ROLLING_OUT, message))
             }

@@ -14,6 +14,8 @@ const MESSAGE: usize = 1024;
 /// The longest reason of a past revision.
 const REASON: usize = 512;
 
+/// The verdict of a proof that can't be made.
+const STOPPED: &str = "Inconclusive";
 /// The smoke request among the results of analyses.
 const SMOKE: &str = "smokeTest";
 
@@ -87,7 +89,7 @@ impl State {
     pub fn waited(&self, now: Timestamp) -> i64 {
         let before = self.rollout.waited_seconds.unwrap_or_default();
         match &self.rollout.step_started_at {
-            Some(began) if self.waits() => before + now.duration_since(began.0).as_secs().max(0),
+            Some(began) if self.waits() && !self.is_stopped() => before + now.duration_since(began.0).as_secs().max(0),
             _ => before,
         }
     }
@@ -120,9 +122,29 @@ impl State {
         self.say(Some(message));
     }
 
+    /// The request that proves is not there: the time until it is does not count.
+    pub(super) fn stop_clock(&mut self, now: Timestamp) {
+        if !self.is_stopped() {
+            self.rollout.waited_seconds = Some(self.waited(now)).filter(|seconds| *seconds > 0);
+            self.proof_said(STOPPED, "The smoke request is not there.", now);
+        }
+    }
+
+    pub(super) fn start_clock(&mut self, now: Timestamp) {
+        if self.is_stopped() {
+            self.rollout.analyses.clear();
+            self.say(None);
+            self.rollout.step_started_at = Some(Time(now));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.rollout.analyses.iter().any(|result| result.name == SMOKE && result.verdict == STOPPED)
+    }
+
     /// What the last proof of this phase said, and when.
     pub(super) fn last_proof(&self) -> Option<(&str, Timestamp)> {
-        let last = self.rollout.analyses.iter().find(|result| result.name == SMOKE)?;
+        let last = self.rollout.analyses.iter().find(|result| result.name == SMOKE && result.verdict != STOPPED)?;
         Some((last.verdict.as_str(), last.at.as_ref()?.0))
     }
 

@@ -13,9 +13,6 @@ mod plan;
 mod smoke;
 mod status;
 
-#[cfg(test)]
-mod tests;
-
 use azureml_crds::AmlEndpoint;
 use azureml_crds::endpoint::AmlEndpointStatus;
 use jiff::Timestamp;

@@ -21,7 +21,7 @@ use kube::api::{Api, PostParams};
 use secrecy::SecretString;
 
 use crate::context::Context;
-use crate::error::{Error, Halt};
+use crate::error::{Error, Halt, said};
 
 /// The audience that Entra ID expects in a Kubernetes token (workload identity federation).
 const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
@@ -238,10 +238,9 @@ impl ClientAssertion for ServiceAccountToken {
             }),
             ..TokenRequest::default()
         };
-        let answer =
-            self.accounts.create_token_request(&self.name, &PostParams::default(), &request).await.map_err(
-                |error| format!("the Kubernetes API gave no token for ServiceAccount {:?}: {error}", self.name),
-            )?;
+        let answer = self.accounts.create_token_request(&self.name, &PostParams::default(), &request).await.map_err(
+            |error| format!("the Kubernetes API gave no token for ServiceAccount {:?}: {}", self.name, said(&error)),
+        )?;
         let token = answer.status.and_then(|status| status.token);
         token.map(SecretString::from).ok_or_else(|| "the Kubernetes API's TokenRequest has no token".to_owned())
     }

@@ -79,7 +79,7 @@ impl Error {
             Self::Halt(halt) => halt.clone(),
             Self::Azure(error) => azure_halt(error),
             Self::Kube(error) => {
-                Halt::retry(reasons::KUBERNETES_ERROR, format!("The Kubernetes API answered: {error}"))
+                Halt::retry(reasons::KUBERNETES_ERROR, format!("The Kubernetes API answered: {}.", said(error)))
             }
             Self::NotLeader => Halt::retry(reasons::NOT_LEADER, self.to_string()),
             Self::TimedOut(_) => Halt::retry(reasons::TIMED_OUT, format!("{self}; it is tried again.")),
@@ -102,6 +102,15 @@ impl Error {
             Self::NotLeader => "not_leader",
             Self::TimedOut(_) => "timed_out",
         }
+    }
+}
+
+/// What the Kubernetes API said, in its own words alone.
+#[must_use]
+pub fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

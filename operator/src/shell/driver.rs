@@ -185,8 +185,8 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
                 return Ok(Requeue::requeue(after.unwrap_or(context.settings.poll).max(BLINK)));
             }
             let message = format!(
-                "{} To let the object go and leave what is in Azure, set the annotation {}: \"true\".",
-                halt.message,
+                "{}. To let the object go and leave what is in Azure, set the annotation {}: \"true\".",
+                halt.message.trim_end_matches('.'),
                 annotations::FORCE_ABANDON
             );
             blocked::<K>(context, object, halt.reason, message).await

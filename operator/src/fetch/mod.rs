@@ -199,7 +199,7 @@ impl Fetcher {
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = location.and_then(|location| url.join(location).ok());
-            url = next.ok_or_else(|| FetchError::Redirects(host))?;
+            url = next.ok_or(FetchError::Redirects(host))?;
         }
         Err(FetchError::Redirects(url.host_str().unwrap_or_default().to_owned()))
     }

@@ -166,6 +166,6 @@ mod tests {
         let reader = recorded(&all(&["Reader"])[0], WORKSPACE, &[]);
         let theirs = AccessStatus { id: "/x/1".into(), owned: false, ..owner.clone() };
         assert_eq!(surplus(&all(&["Owner"]), &[owner.clone(), reader.clone(), theirs]), [reader]);
-        assert_eq!(surplus(&[], &[owner.clone()]), [owner]);
+        assert_eq!(surplus(&[], std::slice::from_ref(&owner)), [owner]);
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn access(object: &AmlWorkspace, observed: &Observed) -> Vec<AccessSt
     }
     let Ok(wanted) = access::wanted(owner, &observed.arm_id, &object.spec.access) else { return old };
     let surplus = access::surplus(&wanted, &old);
-    let revoked = |entry: &AccessStatus| observed.revoked.iter().any(|id| *id == entry.id);
+    let revoked = |entry: &AccessStatus| observed.revoked.contains(&entry.id);
     wanted
         .iter()
         .map(|wanted| access::recorded(wanted, &observed.arm_id, &observed.assignments))

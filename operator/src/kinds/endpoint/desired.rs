@@ -298,3 +298,51 @@ pub fn is_current(spec: &AmlEndpointSpec, model_id: &str, live: &OnlineDeploymen
 pub fn asset(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("azureml:")?.split_once(':')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(deployment: Value) -> AmlEndpointSpec {
+        let spec = json!({"workspaceRef": {"name": "ml-ops"}, "model": {"ref": "bank"}, "deployment": deployment});
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn a_deployment_is_named_by_model_and_template_without_the_number_of_machines() {
+        let one = revision("bank-prod", &spec(json!({"instanceType": "Standard_DS3_v2"})), "/m/versions/3", "3");
+        let many = spec(json!({"instanceType": "Standard_DS3_v2", "instanceCount": 5}));
+        assert_eq!(one, revision("bank-prod", &many, "/m/versions/3", "3"));
+        assert_eq!(one.deployment, format!("bank-prod-{}", one.spec_hash));
+        assert_ne!(one, revision("bank-prod", &many, "/m/versions/4", "4"));
+        let bigger = spec(json!({"instanceType": "Standard_DS4_v2"}));
+        assert_ne!(one.spec_hash, revision("bank-prod", &bigger, "/m/versions/3", "3").spec_hash);
+    }
+
+    #[test]
+    fn a_deployments_name_fits_azures_32_characters() {
+        let long = deployment_name("an-endpoint-with-20c--long-tail", "abcdefghij");
+        assert_eq!(long, "an-endpoint-with-20c-abcdefghij");
+        assert!(deployment_name(&"a".repeat(32), "abcdefghij").len() <= 32);
+    }
+
+    #[test]
+    fn what_differs_is_named_and_everything_else_is_kept() {
+        let wanted: AmlEndpointSpec = serde_json::from_value(json!({
+            "workspaceRef": {"name": "ml-ops"}, "model": {"ref": "bank"}, "publicNetworkAccess": "Disabled",
+            "deployment": {"instanceType": "x"},
+        }))
+        .unwrap();
+        let live: OnlineEndpoint = serde_json::from_value(json!({
+            "id": "/e", "name": "e", "location": "westeurope", "tags": {"a": "b"}, "kind": "Managed",
+            "identity": {"type": "SystemAssigned"},
+            "properties": {"authMode": "key", "publicNetworkAccess": "Enabled", "keys": null, "traffic": {"x": 100}, "properties": {"p": "q"}},
+        }))
+        .unwrap();
+        let (body, fields) = corrected(&wanted, &live);
+        assert_eq!(fields, ["publicNetworkAccess"]);
+        assert_eq!(body.properties.traffic, live.properties.traffic);
+        assert_eq!((&body.tags, &body.identity, &body.kind), (&live.tags, &live.identity, &live.kind));
+        assert!(!body.properties.extra.contains_key("keys"));
+    }
+}

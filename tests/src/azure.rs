@@ -100,6 +100,12 @@ impl Azure {
     #[must_use]
     pub fn workspace(&self, name: &str) -> Value {
         let (secret, key) = SECRET;
+        self.workspace_by(name, &json!({"servicePrincipal": {"sdkAuthRef": {"name": secret, "key": key}}}))
+    }
+
+    /// An AmlWorkspace for it that acts by these credentials.
+    #[must_use]
+    pub fn workspace_by(&self, name: &str, credentials: &Value) -> Value {
         json!({
             "apiVersion": "azureml.dev/v1alpha1",
             "kind": "AmlWorkspace",
@@ -108,7 +114,7 @@ impl Azure {
                 "subscriptionId": self.place.subscription,
                 "resourceGroup": self.place.group,
                 "azureName": self.place.name,
-                "credentials": {"servicePrincipal": {"sdkAuthRef": {"name": secret, "key": key}}},
+                "credentials": credentials,
             },
         })
     }

@@ -17,6 +17,7 @@ pub mod places;
 pub mod process;
 pub mod programs;
 pub mod scenario;
+pub mod scoring;
 pub mod site;
 pub mod tls;
 pub mod world;

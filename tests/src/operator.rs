@@ -206,6 +206,14 @@ impl Operator {
         Ok(reqwest::get(format!("http://{}/metrics", self.address)).await?.text().await?)
     }
 
+    /// A failure with the end of this operator's log behind it.
+    ///
+    /// # Errors
+    /// The failure.
+    pub fn explained<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|failure| Failure::new(format!("{failure}\n--- the operator's log\n{}", self.tail(60))))
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {

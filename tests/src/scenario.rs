@@ -70,11 +70,40 @@ impl Scenario {
         Self::prepare(world, world.lone_cluster().await?, name).await
     }
 
+    /// On a cluster that the test starts itself; no operator runs there, and there is no AmlWorkspace.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub async fn on(world: &Arc<World>, cluster: Arc<Cluster>, name: &str) -> Result<Self> {
+        Self::prepare(world, cluster, name).await
+    }
+
     async fn prepare(world: &Arc<World>, cluster: Arc<Cluster>, name: &str) -> Result<Self> {
-        let (emulator, site) = (world.emulator().await?, world.site().await?);
         let place = Place::unique(name);
         let namespace = format!("{name}-{}", &place.location["region".len()..]);
-        let azure = Azure::new(&emulator, place).await?;
+        let azure = Azure::new(&*world.emulator().await?, place).await?;
+        Self::in_namespace(world, cluster, namespace, azure).await
+    }
+
+    /// The same workspace in Azure and the same namespace on another cluster, with what an administrator puts there.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn again(&self, cluster: Arc<Cluster>) -> Result<Self> {
+        Self::in_namespace(&self.world, cluster, self.namespace.clone(), self.azure.clone()).await
+    }
+
+    /// The same workspace in Azure from another namespace of the same cluster.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn beside(&self) -> Result<Self> {
+        let namespace = format!("{}-beside", self.namespace);
+        Self::in_namespace(&self.world, self.cluster.clone(), namespace, self.azure.clone()).await
+    }
+
+    async fn in_namespace(world: &Arc<World>, cluster: Arc<Cluster>, namespace: String, azure: Azure) -> Result<Self> {
+        let (emulator, site) = (world.emulator().await?, world.site().await?);
         let since = emulator.position().await?;
         let audited = cluster.audit().map_or(0, |audit| audit.position());
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -243,12 +272,39 @@ impl Scenario {
         Ok(self.emulator.requests(self.since, &self.azure.place.subscription, true).await?.requests)
     }
 
+    /// The same since a later position of the emulator.
+    ///
+    /// # Errors
+    /// When the emulator does not answer.
+    pub async fn azure_writes_since(&self, position: u64) -> Result<Vec<Answered>> {
+        Ok(self.emulator.requests(position, &self.azure.place.subscription, true).await?.requests)
+    }
+
     /// All requests about this workspace since the test began.
     ///
     /// # Errors
     /// When the emulator does not answer.
     pub async fn azure_requests(&self) -> Result<Vec<Answered>> {
         Ok(self.emulator.requests(self.since, &self.azure.place.subscription, false).await?.requests)
+    }
+
+    /// The reasons of the events about objects of a kind.
+    ///
+    /// # Errors
+    /// When the API server can't be asked.
+    pub async fn reasons(&self, kind: &str) -> Result<Vec<String>> {
+        let events = self.api().list("Event", &self.namespace).await?;
+        let about = events.iter().filter(|event| event["regarding"]["kind"] == kind);
+        Ok(about.filter_map(|event| event["reason"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Waits for an event about an object of a kind: events are written beside the status, not before it.
+    ///
+    /// # Errors
+    /// When it does not come within the limit.
+    pub async fn event(&self, kind: &str, reason: &str) -> Result {
+        let wanted = |event: &Value| event["regarding"]["kind"] == kind && event["reason"] == reason;
+        self.wait_any("Event", &format!("an event {reason} of {kind}"), wanted).await.map(|_| ())
     }
 
     /// The operator's writes to this namespace since the test began.

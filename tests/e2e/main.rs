@@ -3,6 +3,13 @@
 //! `cargo test -p azureml-operator-tests --test e2e -- NAME` runs those whose name contains NAME.
 
 mod admission;
+mod datasets;
+mod identity;
+mod namespace;
+mod ownership;
+mod rebuild;
+mod rollout;
+mod small;
 mod suite;
 
 use std::process::ExitCode;
@@ -12,5 +19,11 @@ use suite::Suite;
 fn main() -> std::io::Result<ExitCode> {
     let mut suite = Suite::new()?;
     admission::tests(&mut suite);
+    datasets::tests(&mut suite);
+    identity::tests(&mut suite);
+    namespace::tests(&mut suite);
+    ownership::tests(&mut suite);
+    rebuild::tests(&mut suite);
+    rollout::tests(&mut suite);
     Ok(suite.run())
 }

@@ -137,6 +137,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let background = tokio::spawn(dependencies(context.clone()));
     tracing::info!("the controllers run");
     let result = tokio::select! {
+        // In this order: controllers that end because of the stop have not ended by themselves.
+        biased;
         () = stopped(stop.clone()) => {
             tracing::info!("stopping");
             if tokio::time::timeout(GRACE, &mut controllers).await.is_err() {

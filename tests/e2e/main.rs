@@ -11,6 +11,7 @@ mod rebuild;
 mod rollout;
 mod small;
 mod suite;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -25,5 +26,6 @@ fn main() -> std::io::Result<ExitCode> {
     ownership::tests(&mut suite);
     rebuild::tests(&mut suite);
     rollout::tests(&mut suite);
+    workspace::tests(&mut suite);
     Ok(suite.run())
 }

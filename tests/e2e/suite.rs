@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use azureml_operator_tests::failure::{Failure, Result};
+use azureml_operator_tests::places;
 use azureml_operator_tests::process::asked_to_end;
 use azureml_operator_tests::world::World;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -61,6 +62,13 @@ impl Suite {
         arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
         self.runtime.spawn(end_on_signal(self.world.clone()));
         let conclusion = libtest_mimic::run(&arguments, self.trials);
+        if conclusion.has_failed() {
+            let folder = places::root().join("target/e2e");
+            match self.runtime.block_on(self.world.save_logs(&folder)) {
+                Ok(()) => eprintln!("The logs of this run are in {}", folder.display()),
+                Err(failure) => eprintln!("the logs can't be kept: {failure}"),
+            }
+        }
         let stopped = self.runtime.block_on(self.world.stop());
         if let Err(failure) = &stopped {
             eprintln!("at the end: {failure}");

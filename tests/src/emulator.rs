@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::failure::{Failure, Result, While};
-use crate::places::remove;
+use crate::places;
 use crate::process::Daemon;
 use crate::programs::programs;
 use crate::tls;
@@ -44,7 +44,7 @@ impl Emulator {
     pub async fn start() -> Result<Self> {
         tls::install_provider();
         let program = tokio::task::spawn_blocking(programs).await.doing("building the programs")??.emulator;
-        let folder = tempfile::Builder::new().prefix("azureml-emulator-").tempdir()?;
+        let folder = places::scratch("emulator")?;
         let ready_file = folder.path().join("ready.json");
         let mut command = Command::new(program);
         command
@@ -84,7 +84,7 @@ impl Emulator {
     /// When it has to be killed.
     pub async fn stop(&self) -> Result {
         self.daemon.stop(Duration::from_secs(5)).await?;
-        remove(self.folder.path())
+        places::remove(self.folder.path())
     }
 }
 

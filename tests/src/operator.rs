@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::cluster::{Cluster, OPERATOR};
 use crate::emulator::Emulator;
 use crate::failure::{Failure, Result, While};
-use crate::places::free_port;
+use crate::places;
 use crate::process::Daemon;
 use crate::programs::programs;
 use crate::site::Site;
@@ -97,12 +97,12 @@ impl Operator {
     /// When it does not come up; its log is in the message.
     pub async fn start(cluster: &Cluster, emulator: &Emulator, site: &Site, options: Options) -> Result<Self> {
         let program = tokio::task::spawn_blocking(programs).await.doing("building the programs")??.operator;
-        let folder = tempfile::Builder::new().prefix("azureml-operator-").tempdir()?;
+        let folder = places::scratch("operator")?;
         let kubeconfig = match options.kubeconfig.clone() {
             Some(kubeconfig) => kubeconfig,
             None => cluster.kubeconfig_as(OPERATOR, OPERATOR).await?,
         };
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let address = format!("127.0.0.1:{}", places::free_port()?);
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(options.arguments());
         let fixed = [

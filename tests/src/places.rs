@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use tempfile::TempDir;
 
 use crate::failure::{Result, While};
 
@@ -22,6 +25,46 @@ pub fn cache() -> Result<PathBuf> {
         _ => PathBuf::from(std::env::var_os("HOME").doing("HOME in the environment")?).join(".cache"),
     };
     Ok(base.join("azureml-operator"))
+}
+
+/// A folder for one part of this run, removed with its handle. All of them lie in one folder of the process, so that
+/// whatever a process that was killed has left is found and removed by the next.
+///
+/// # Errors
+/// When it can't be made.
+pub fn scratch(part: &str) -> Result<TempDir> {
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(sweep);
+    let folder = own_scratch();
+    std::fs::create_dir_all(&folder).doing(folder.display())?;
+    tempfile::Builder::new().prefix(&format!("{part}-")).tempdir_in(&folder).doing(folder.display())
+}
+
+/// Removes all that [`scratch`] made in this process: for an end at which handles are not dropped.
+///
+/// # Errors
+/// When it can't be removed.
+pub fn clear_scratch() -> Result {
+    remove(&own_scratch())
+}
+
+const SCRATCH: &str = "azureml-operator-run-";
+
+fn own_scratch() -> PathBuf {
+    std::env::temp_dir().join(format!("{SCRATCH}{}", std::process::id()))
+}
+
+/// Removes the folders of processes that are gone.
+fn sweep() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            // One that can't be removed is another user's.
+            let _ = remove(&entry.path());
+        }
+    }
 }
 
 /// A port that nothing listens on at the moment.

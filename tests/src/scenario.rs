@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::world::World;
 
 /// How long a test waits for something before it fails: far longer than it takes, as many tests share two cores.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A test's own corner of the shared world.
 #[derive(Debug)]
@@ -239,6 +239,28 @@ impl Scenario {
                 && api::condition(object, condition).is_some_and(|found| found["reason"] == reason)
         };
         self.wait(kind, name, &format!("waiting for {condition}={status}, {reason}"), wanted).await
+    }
+
+    /// Waits until an object is not Ready for this reason, and checks that `kubectl get` and `kubectl describe` tell a
+    /// person the reason and these words.
+    ///
+    /// # Errors
+    /// As [`Scenario::wait`].
+    pub async fn tells(&self, kind: &str, name: &str, reason: &str, words: &[&str]) -> Result<Value> {
+        let object = self.condition(kind, name, ["Ready", "False", reason]).await?;
+        let kubectl = self.cluster.kubectl();
+        let row = kubectl.run(&["get", "-n", &self.namespace, kind, name]).await?;
+        let text = kubectl.describe(&self.namespace, kind, name).await?;
+        // Describe breaks lines where it likes.
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let missing: Vec<&str> = words.iter().copied().filter(|word| !flat.contains(word)).collect();
+        if row.contains(reason) && missing.is_empty() {
+            return Ok(object);
+        }
+        self.explained(Err(Failure::new(format!(
+            "{kind} {name} does not tell {reason} and {missing:?}:\n{row}\n{text}"
+        ))))
+        .await
     }
 
     /// The first object of a kind that is as wanted: for those whose name the operator chooses.

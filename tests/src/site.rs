@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::failure::{Result, While};
+use crate::places;
 use crate::tls::{self, Authority};
 
 /// A file of the site.
@@ -50,7 +51,7 @@ impl Site {
     /// When it can't listen.
     pub async fn start() -> Result<Self> {
         tls::install_provider();
-        let folder = tempfile::Builder::new().prefix("azureml-site-").tempdir()?;
+        let folder = places::scratch("site")?;
         let authority = Authority::new("azureml-operator-tests web site")?;
         let leaf = authority.loopback()?;
         tls::write(&folder.path().join("ca.pem"), authority.certificate())?;
@@ -134,7 +135,7 @@ impl Drop for Site {
 /// # Errors
 /// When there is none.
 pub fn data(name: &str) -> Result<Vec<u8>> {
-    let path: &Path = &crate::places::root().join("data").join(name);
+    let path: &Path = &places::root().join("data").join(name);
     let bytes = std::fs::read(path).doing(path.display())?;
     if path.extension().is_none_or(|extension| extension != "gz") {
         return Ok(bytes);

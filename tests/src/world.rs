@@ -1,13 +1,15 @@
 //! What all end-to-end tests of one run share, started when the first test needs it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::cluster::Cluster;
 use crate::emulator::Emulator;
-use crate::failure::Result;
+use crate::failure::{Result, While};
 use crate::operator::{Operator, Options};
+use crate::places;
 use crate::site::Site;
 
 /// A cluster with an operator that all tests share, one for operators that a test ends, an emulator and a web site.
@@ -78,6 +80,22 @@ impl World {
         self.operator.get_or_try_init(start).await.cloned()
     }
 
+    /// Copies the logs to a folder, for a person who looks for the cause of a failure.
+    ///
+    /// # Errors
+    /// When one can't be copied.
+    pub async fn save_logs(&self, folder: &Path) -> Result {
+        std::fs::create_dir_all(folder).doing(folder.display())?;
+        let mut from = Vec::new();
+        if let Some(operator) = self.operator.get() {
+            from.push(("", operator.lock().await.folder().to_owned()));
+        }
+        from.extend(self.emulator.get().map(|emulator| ("", emulator.folder().to_owned())));
+        from.extend(self.cluster.get().map(|cluster| ("", cluster.folder().to_owned())));
+        from.extend(self.lone_cluster.get().map(|cluster| ("lone-", cluster.folder().to_owned())));
+        from.iter().try_for_each(|(prefix, from)| copy_logs(from, folder, prefix))
+    }
+
     /// Ends all of it.
     ///
     /// # Errors
@@ -92,7 +110,7 @@ impl World {
         for cluster in [&self.cluster, &self.lone_cluster] {
             cluster.get().map_or(Ok(()), |cluster| cluster.stop())?;
         }
-        Ok(())
+        places::clear_scratch()
     }
 }
 
@@ -100,4 +118,15 @@ impl World {
 async fn introduce(cluster: &Cluster, emulator: &Emulator) -> Result {
     let (issuer, keys) = cluster.issuer().await?;
     emulator.trust(&issuer, &keys).await
+}
+
+fn copy_logs(from: &Path, to: &Path, prefix: &str) -> Result {
+    for entry in std::fs::read_dir(from).doing(from.display())? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".log") {
+            std::fs::copy(&path, to.join(format!("{prefix}{name}"))).doing(path.display())?;
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use azureml_operator_tests::cluster::{self, Cluster};
 use azureml_operator_tests::failure::{Failure, Result};
+use azureml_operator_tests::places;
 use azureml_operator_tests::process::asked_to_end;
 
 #[tokio::main]
@@ -28,5 +29,6 @@ async fn run() -> Result {
     println!("alias kubectl={}", cluster.kubectl().program().display());
     println!("Ctrl-C ends it.");
     asked_to_end().await?;
-    cluster.stop()
+    cluster.stop()?;
+    places::clear_scratch()
 }

@@ -13,7 +13,6 @@ use crate::api::Api;
 use crate::audit::Audit;
 use crate::failure::{Result, While};
 use crate::kubectl::Kubectl;
-use crate::places::remove;
 use crate::{places, tls};
 use binaries::Binaries;
 use control_plane::ControlPlane;
@@ -46,7 +45,7 @@ impl Cluster {
     /// When a part does not come up; its log is in the message.
     pub async fn start() -> Result<Self> {
         tls::install_provider();
-        let folder = tempfile::Builder::new().prefix("azureml-cluster-").tempdir()?;
+        let folder = places::scratch("cluster")?;
         if let Some(kubeconfig) = std::env::var_os("AZUREML_TEST_KUBECONFIG") {
             return Self::existing(folder, PathBuf::from(kubeconfig)).await;
         }
@@ -129,7 +128,7 @@ impl Cluster {
         if let Some(plane) = &self.control_plane {
             plane.stop()?;
         }
-        remove(self.folder.path())
+        places::remove(self.folder.path())
     }
 }
 

@@ -93,7 +93,8 @@ fn shared(object: &Value) -> Progress {
     let wanted = object.pointer("/spec/access").and_then(Value::as_array).map_or(0, Vec::len);
     let made = object.pointer("/status/access").and_then(Value::as_array).cloned().unwrap_or_default();
     let all = wanted > 0 && made.len() == wanted && made.iter().all(|entry| !text(entry, "/id").is_empty());
-    if !all {
+    // The status names an assignment by the id that it is to have: it is made when the workspace is ready.
+    if !all || !api::ready(object) {
         return if made.is_empty() { Waiting } else { Doing(format!("{} of {wanted}", made.len())) };
     }
     let each = made.iter().map(|entry| format!("{} for {}", text(entry, "/role"), text(entry, "/principalId")));

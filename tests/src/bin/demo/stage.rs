@@ -109,7 +109,8 @@ impl Stage {
     pub async fn clear(mut self) -> Result {
         self.operator.stop().await?;
         self.emulator.stop().await?;
-        self.cluster.stop()
+        self.cluster.stop()?;
+        places::clear_scratch()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::world::World;
 
 /// How long a test waits for something before it fails: far longer than it takes, as many tests share two cores.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// A test's own corner of the shared world.
 #[derive(Debug)]

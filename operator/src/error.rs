@@ -131,7 +131,12 @@ fn azure_halt(error: &azureml::Error) -> Halt {
                 "{message} Give the workspace's identity the role it lacks; a new role assignment takes up to 10 minutes to work, and it is tried again until then."
             ),
         ),
-        Class::Unauthenticated => Halt::person(reasons::AUTHENTICATION_FAILED, message),
+        Class::Unauthenticated => Halt::person(
+            reasons::AUTHENTICATION_FAILED,
+            format!(
+                "{message} Correct the AmlWorkspace's spec.credentials or what they name (`az ad sp credential reset` gives a new secret); it is tried again when that changes."
+            ),
+        ),
         Class::NotFound => Halt::wait(reasons::AZURE_NOT_FOUND, message),
         Class::Person => Halt::person(reasons::AZURE_REJECTED, message),
     }

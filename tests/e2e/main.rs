@@ -3,11 +3,14 @@
 //! `cargo test -p azureml-operator-tests --test e2e -- NAME` runs those whose name contains NAME.
 
 mod admission;
+mod bad_input;
 mod datasets;
 mod identity;
 mod namespace;
+mod order;
 mod ownership;
 mod rebuild;
+mod rest;
 mod rollout;
 mod small;
 mod suite;
@@ -20,11 +23,14 @@ use suite::Suite;
 fn main() -> std::io::Result<ExitCode> {
     let mut suite = Suite::new()?;
     admission::tests(&mut suite);
+    bad_input::tests(&mut suite);
     datasets::tests(&mut suite);
     identity::tests(&mut suite);
     namespace::tests(&mut suite);
+    order::tests(&mut suite);
     ownership::tests(&mut suite);
     rebuild::tests(&mut suite);
+    rest::tests(&mut suite);
     rollout::tests(&mut suite);
     workspace::tests(&mut suite);
     Ok(suite.run())

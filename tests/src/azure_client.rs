@@ -1,6 +1,6 @@
-//! What any client of Azure does, with nothing of ours: a token, a GET of a resource, a query of the logs.
+//! What any client of Azure does, with nothing of ours: a token, a resource, a query of the logs.
 
-use reqwest::Client;
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::emulator::{Emulator, Principal};
@@ -51,9 +51,31 @@ impl AzureClient {
     /// # Errors
     /// When there is none, or the principal may not see it.
     pub async fn resource(&self, id: &str, api_version: &str) -> Result<Value> {
+        json(self.arm(Method::GET, &format!("{id}?api-version={api_version}")).await?).await
+    }
+
+    /// Puts a resource; Azure may still be at work on it afterwards.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn put(&self, id: &str, api_version: &str, body: &Value) -> Result<Value> {
+        json(self.arm(Method::PUT, &format!("{id}?api-version={api_version}")).await?.json(body)).await
+    }
+
+    /// Deletes a resource, with more of a query where the type wants it (`&name=value`); Azure may still be at work on
+    /// it afterwards.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn delete(&self, id: &str, api_version: &str, query: &str) -> Result {
+        let request = self.arm(Method::DELETE, &format!("{id}?api-version={api_version}{query}")).await?;
+        text(request).await.map(|_| ())
+    }
+
+    async fn arm(&self, method: Method, path: &str) -> Result<RequestBuilder> {
         let token = self.token("resourceManagerAudience").await?;
-        let url = format!("{}{id}?api-version={api_version}", self.host("resourceManager")?);
-        json(self.http.get(url).bearer_auth(token)).await
+        let url = format!("{}{path}", self.host("resourceManager")?);
+        Ok(self.http.request(method, url).bearer_auth(token))
     }
 
     /// The rows that a query over an Application Insights component gives, each by its columns' names.
@@ -71,13 +93,15 @@ impl AzureClient {
     }
 }
 
-async fn json(request: reqwest::RequestBuilder) -> Result<Value> {
+async fn json(request: RequestBuilder) -> Result<Value> {
+    let text = text(request).await?;
+    serde_json::from_str(&text).doing(text)
+}
+
+async fn text(request: RequestBuilder) -> Result<String> {
     let answer = request.send().await?;
     let (url, status, text) = (answer.url().clone(), answer.status(), answer.text().await?);
-    if !status.is_success() {
-        return Err(Failure::new(format!("{url}: {status}: {text}")));
-    }
-    serde_json::from_str(&text).doing(url)
+    if status.is_success() { Ok(text) } else { Err(Failure::new(format!("{url}: {status}: {text}"))) }
 }
 
 /// The first table of an answer to a query.

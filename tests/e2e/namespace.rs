@@ -10,6 +10,7 @@ use azureml_operator_tests::failure::{Failure, Result, While};
 use azureml_operator_tests::operator::Operator;
 use azureml_operator_tests::scenario::{LIMIT, Scenario};
 use azureml_operator_tests::world::World;
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -22,6 +23,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// Within this time an operator that lost its credential has finished, or says that it can't.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
+/// So many flows of a test at a time: each waits more than it computes.
+const AT_ONCE: usize = 4;
+
 /// By what the operator acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
@@ -29,7 +33,29 @@ enum By {
     Account,
 }
 
+/// The method of a write, the end of its path, and when it is held.
+type Kill = (&'static str, &'static str, &'static str);
+
+/// Writes of a deletion at which the operator is killed, before they are done and after.
+const KILLS: [Kill; 8] = [
+    ("DELETE", "/onlineEndpoints/serve$", "before"),
+    ("DELETE", "/onlineEndpoints/serve$", "after"),
+    ("DELETE", "/computes/cpu$", "before"),
+    ("DELETE", "/computes/cpu$", "after"),
+    ("PUT", "/data/rows/versions/[^/]+$", "before"),
+    ("PUT", "/models/model/versions/[^/]+$", "after"),
+    ("DELETE", "/roleAssignments/[^/]+$", "before"),
+    ("DELETE", "/roleAssignments/[^/]+$", "after"),
+];
+
 impl By {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "service_principal",
+            Self::Account => "workload_identity",
+        }
+    }
+
     /// Kind and name of what the operator acts by.
     fn object(self) -> (&'static str, &'static str) {
         match self {
@@ -43,12 +69,10 @@ impl By {
 pub fn tests(suite: &mut Suite) {
     suite.add("namespace::goes_with_a_service_principal", |world| goes(world, By::Secret, "gone-secret"));
     suite.add("namespace::goes_with_workload_identity", |world| goes(world, By::Account, "gone-account"));
-    suite.add("namespace::goes_although_the_operator_is_killed_service_principal", |world| {
-        killed(world, By::Secret, "killed-secret")
-    });
-    suite.add("namespace::goes_although_the_operator_is_killed_workload_identity", |world| {
-        killed(world, By::Account, "killed-account")
-    });
+    for by in [By::Secret, By::Account] {
+        let name = format!("namespace::goes_although_the_operator_is_killed_{}", by.word());
+        suite.add_table(name, move |world| killed(world, by));
+    }
 }
 
 /// The flow, by this credential, and Ready.
@@ -66,7 +90,7 @@ async fn flow(scenario: &Scenario, by: By) -> Result {
 async fn goes(world: Arc<World>, by: By, name: &str) -> Result {
     let scenario = Scenario::bare(&world, name).await?;
     flow(&scenario, by).await?;
-    let fault = held_deletion(&scenario).await?;
+    let fault = hold(&scenario, "DELETE", "/onlineEndpoints/serve$", "before").await?;
     scenario.api().delete("Namespace", "", &scenario.namespace).await?;
     let held = held(&scenario, &fault).await;
     scenario.explained(held).await?;
@@ -83,17 +107,17 @@ async fn goes(world: Arc<World>, by: By, name: &str) -> Result {
     what_stays(&scenario).await
 }
 
-/// Holds the deletion of the endpoint in Azure, so that the namespace is caught in the middle.
-async fn held_deletion(scenario: &Scenario) -> Result<String> {
-    let path = format!("/subscriptions/{}/.*/onlineEndpoints/serve$", scenario.azure.place.subscription);
-    scenario.emulator.fault(&json!({"method": "DELETE", "path": path, "effect": {"hold": "before"}})).await
+/// Holds a write to this workspace's Azure, so that the namespace is caught in the middle.
+async fn hold(scenario: &Scenario, method: &str, path: &str, moment: &str) -> Result<String> {
+    let path = format!("/subscriptions/{}/.*{path}", scenario.azure.place.subscription);
+    scenario.emulator.fault(&json!({"method": method, "path": path, "effect": {"hold": moment}})).await
 }
 
 async fn held(scenario: &Scenario, fault: &str) -> Result {
     let deadline = Instant::now() + LIMIT;
     while !scenario.emulator.fault_state(fault).await?.holds() {
         if Instant::now() > deadline {
-            return Err(Failure::new("the endpoint's deletion in Azure was not asked for"));
+            return Err(Failure::new("the write did not come"));
         }
         tokio::time::sleep(POLL).await;
     }
@@ -132,11 +156,26 @@ async fn what_stays(scenario: &Scenario) -> Result {
     if stays { Ok(()) } else { Err(Failure::new("the workspace is gone from Azure")) }
 }
 
-async fn killed(world: Arc<World>, by: By, name: &str) -> Result {
-    let scenario = Scenario::lone(&world, name).await?;
+async fn killed(world: Arc<World>, by: By) -> Result<Vec<String>> {
+    let outcomes: Vec<(usize, Result)> = futures::stream::iter(0..KILLS.len())
+        .map(|index| {
+            let world = world.clone();
+            async move { (index, killed_at(world, by, index).await) }
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let failures = outcomes.into_iter().filter_map(|(index, outcome)| Some((index, outcome.err()?)));
+    Ok(failures.map(|(index, failure)| format!("{:?}: {failure}", KILLS[index])).collect())
+}
+
+async fn killed_at(world: Arc<World>, by: By, index: usize) -> Result {
+    let word = if by == By::Secret { "secret" } else { "account" };
+    let scenario = Scenario::lone(&world, &format!("killed-{word}-{index}")).await?;
     let mut operator = scenario.operator().await?;
     operator.explained(flow(&scenario, by).await)?;
-    let fault = held_deletion(&scenario).await?;
+    let (method, path, moment) = KILLS[index];
+    let fault = hold(&scenario, method, path, moment).await?;
     scenario.api().delete("Namespace", "", &scenario.namespace).await?;
     operator.explained(held(&scenario, &fault).await)?;
     operator.kill()?;
@@ -197,15 +236,10 @@ fn blocked(object: &Value) -> Option<&str> {
 
 /// What says that it is blocked, and why and how to go on, is let go of as it says.
 async fn release(scenario: &Scenario, object: &Value) -> Result {
-    let Some(blocked) =
-        api::condition(object, "DeletionBlocked").filter(|_| api::is(object, "DeletionBlocked", "True"))
-    else {
-        return Ok(());
-    };
+    let Some(message) = blocked(object) else { return Ok(()) };
     if object["metadata"]["annotations"]["azureml.dev/force-abandon"] == "true" {
         return Ok(());
     }
-    let message = blocked["message"].as_str().unwrap_or_default();
     if !message.contains("azureml.dev/force-abandon") {
         return Err(Failure::new(format!("does not say how to go on: {message}")));
     }

@@ -27,6 +27,7 @@ const HELD: [(&str, &str, &str); 4] = [
 /// Adds the tests.
 pub fn tests(suite: &mut Suite) {
     suite.add("ownership::of_two_live_clusters_one_stops_and_azure_is_not_fought_over", twins);
+    suite.add("ownership::of_two_clusters_that_begin_at_once_each_object_has_one", at_once);
     suite.add("ownership::what_belongs_to_others_is_left_alone", foreign);
 }
 
@@ -57,6 +58,49 @@ async fn twins(world: Arc<World>) -> Result {
     operator.explained(small::all_ready(&second).await)
 }
 
+/// Both get the files at the same time: whoever marks a thing last has it, and the other one stops.
+async fn at_once(world: Arc<World>) -> Result {
+    let first = Scenario::start(&world, "at-once").await?;
+    let second = first.again(world.lone_cluster().await?).await?;
+    let options = Options { installation: Options::shared().installation, ..Options::only(&second.namespace) };
+    let operator = second.operator_with(options).await?;
+    let (one, other) = (often(&first), often(&second));
+    let (one, other) = futures::future::join(first.apply_all(&one), second.apply_all(&other)).await;
+    one.and(other)?;
+    for (kind, name) in [("AmlCompute", "cpu"), ("AmlDataset", "rows")] {
+        operator.explained(one_has_it([&first, &second], kind, name).await)?;
+    }
+    let since = first.emulator.position().await?;
+    looked_at(&first, since, &HELD[..2]).await?;
+    let of_both: Vec<String> = (first.azure_writes_since(since).await?.iter())
+        .filter(|write| HELD[..2].iter().any(|(_, _, part)| write.path.contains(part)))
+        .map(line)
+        .collect();
+    if of_both.is_empty() { Ok(()) } else { Err(Failure::new(format!("fought over:\n{}", of_both.join("\n")))) }
+}
+
+/// In one cluster the object is Ready, in the other one Stalled because it was taken.
+async fn one_has_it(clusters: [&Scenario; 2], kind: &str, name: &str) -> Result {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        let (mut ready, mut stopped) = (0, 0);
+        for cluster in clusters {
+            if let Some(object) = cluster.get(kind, name).await? {
+                ready += usize::from(api::ready(&object));
+                stopped += usize::from(api::stalled(&object, "OwnershipTaken"));
+            }
+        }
+        if (ready, stopped) == (1, 1) {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > deadline {
+            let message = format!("{kind}: Ready in {ready} clusters, stopped in {stopped}");
+            return clusters[0].explained(Err(Failure::new(message))).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// The flow, looked at each second.
 fn often(scenario: &Scenario) -> Vec<Value> {
     let mut objects = small::objects(scenario);
@@ -69,16 +113,22 @@ fn often(scenario: &Scenario) -> Vec<Value> {
 /// Each object is looked at some times, and nothing is written meanwhile.
 async fn nobody_writes(scenario: &Scenario) -> Result {
     let since = scenario.emulator.position().await?;
+    looked_at(scenario, since, &HELD).await?;
+    none(scenario, since, "both clusters at rest").await
+}
+
+/// Waits until each of these was looked at some times.
+async fn looked_at(scenario: &Scenario, since: u64, held: &[(&str, &str, &str)]) -> Result {
     let deadline = tokio::time::Instant::now() + LIMIT;
     loop {
         let seen = scenario.emulator.requests(since, &scenario.azure.place.subscription, false).await?.requests;
         let looks =
             |part: &str| seen.iter().filter(|request| request.method == "GET" && request.path.ends_with(part)).count();
-        if HELD.iter().all(|(_, _, part)| looks(part) >= LOOKS) {
-            return none(scenario, since, "both clusters at rest").await;
+        if held.iter().all(|(_, _, part)| looks(part) >= LOOKS) {
+            return Ok(());
         }
         if tokio::time::Instant::now() > deadline {
-            let counts: Vec<String> = HELD.iter().map(|(_, _, part)| format!("{part}: {}", looks(part))).collect();
+            let counts: Vec<String> = held.iter().map(|(_, _, part)| format!("{part}: {}", looks(part))).collect();
             return scenario.explained(Err(Failure::new(format!("not looked at often: {counts:?}")))).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -16,6 +16,7 @@ use crate::suite::Suite;
 /// Adds the tests.
 pub fn tests(suite: &mut Suite) {
     suite.add("rollout::a_new_version_is_proved_beside_the_old_one_and_no_request_is_lost", forward);
+    suite.add("rollout::traffic_moves_in_the_steps_of_the_spec", steps);
     suite.add("rollout::a_deployment_that_fails_leaves_the_traffic_where_it_is", failing_deployment);
     suite.add("rollout::a_smoke_request_that_fails_leaves_the_traffic_where_it_is", failing_smoke);
 }
@@ -81,6 +82,34 @@ async fn forward(world: Arc<World>) -> Result {
     expected.extend([("jobs", 2), ("model versions", 2)]);
     let census = small::census(&scenario).await?;
     if census == expected { Ok(()) } else { Err(Failure::new(format!("in Azure there are {census:?}"))) }
+}
+
+async fn steps(world: Arc<World>) -> Result {
+    let (scenario, old) = served(&world, "steps").await?;
+    let steps = json!([{"weight": 20, "hold": "1s"}, {"weight": 60, "hold": "1s"}]);
+    scenario.change("AmlEndpoint", "serve", json!({"rollout": {"steps": steps}})).await?;
+    scenario.ready("AmlEndpoint", "serve").await?;
+    let scoring = Scoring::by(&scenario, "serve-out").await?;
+    let since = scenario.emulator.position().await?;
+    train_another(&scenario).await?;
+    let moving = scenario.wait("AmlEndpoint", "serve", "waiting for the next version", moved(&old));
+    let (endpoint, answers) = asked_meanwhile(&scoring, moving).await?;
+    let new = endpoint["status"]["stable"]["deployment"].as_str().doing("the stable deployment")?.to_owned();
+    let of_endpoint = format!("/onlineEndpoints/{}", azure_name(&scenario));
+    let writes = scenario.azure_writes_since(since).await?;
+    let shares: Vec<i64> = writes
+        .iter()
+        .filter(|write| write.method == "PUT" && write.path.ends_with(&of_endpoint))
+        .filter_map(|write| write.body["properties"]["traffic"][&new].as_i64())
+        .collect();
+    let both = [&old, &new].iter().all(|name| answers.contains(name));
+    if shares == [20, 60, 100] && both {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the new deployment's shares were {shares:?}; {} answers, of both: {both}",
+        answers.len()
+    )))
 }
 
 /// Asks without pause until something has come; the deployments that answered. Each request must be answered.

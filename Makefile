@@ -17,15 +17,14 @@ test: ## Runs everything that a change can break; reports in target/ci
 	scripts/test
 
 e2e: prepare ## Runs the end-to-end tests; NAME=text chooses those with it in their name
-	cargo test --locked --package azureml-operator-tests --test e2e -- $(NAME)
+	cargo test --locked --workspace --test e2e -- $(NAME)
 
 unit: prepare ## Runs unit and property tests
-	cargo test --locked --workspace --exclude azureml-operator-tests
-	cargo test --locked --package azureml-operator-tests --lib --bins
+	cargo test --locked --workspace --lib --bins --tests
 
 lint: prepare ## Checks format and lints
 	cargo fmt --check
-	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --test e2e -- --deny warnings
 
 deny: ## Checks licences and sources of dependencies
 	scripts/deny

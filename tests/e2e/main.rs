@@ -1,11 +1,12 @@
 //! The end-to-end tests: one binary, so that all of them share one world.
 //!
-//! `cargo test -p azureml-operator-tests --test e2e -- NAME` runs those whose name contains NAME.
+//! `cargo test --workspace --test e2e -- NAME` runs those whose name contains NAME.
 
 mod admission;
 mod bad_input;
 mod datasets;
 mod identity;
+mod kills;
 mod namespace;
 mod order;
 mod ownership;
@@ -26,6 +27,7 @@ fn main() -> std::io::Result<ExitCode> {
     bad_input::tests(&mut suite);
     datasets::tests(&mut suite);
     identity::tests(&mut suite);
+    kills::tests(&mut suite);
     namespace::tests(&mut suite);
     order::tests(&mut suite);
     ownership::tests(&mut suite);

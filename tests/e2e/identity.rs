@@ -6,6 +6,7 @@ use azureml_operator_tests::api;
 use azureml_operator_tests::emulator::Principal;
 use azureml_operator_tests::failure::{Failure, Result, While};
 use azureml_operator_tests::scenario::Scenario;
+use azureml_operator_tests::tls;
 use azureml_operator_tests::world::World;
 use serde_json::{Value, json};
 
@@ -21,7 +22,8 @@ const GUEST: &str = "55555555-5555-5555-5555-555555555555";
 /// Adds the tests.
 pub fn tests(suite: &mut Suite) {
     suite.add("identity::workload_identity_needs_the_right_subject_and_audience", federation);
-    suite.add("identity::a_service_principal_is_read_by_fields_and_whole", principals);
+    suite.add("identity::a_service_principal_is_read_by_fields_by_certificate_and_whole", principals);
+    suite.add("identity::the_operators_own_identity_is_for_namespaces_that_are_listed", own_identity);
     suite.add("identity::a_wrong_secret_heals_when_it_is_put_right", wrong_secret);
     suite.add("identity::a_changed_secret_takes_effect_without_a_restart", changed_secret);
     suite.add("identity::roles_are_given_found_again_corrected_and_taken_back", access);
@@ -94,7 +96,10 @@ async fn principals(world: Arc<World>) -> Result {
         "activeDirectoryEndpointUrl": "https://login.microsoftonline.com",
         "resourceManagerEndpointUrl": "https://management.azure.com/",
     });
+    let certificate = tls::application("ml-ops")?;
+    scenario.emulator.certify(principal, &certificate.certificate).await?;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "forms"}, "stringData": {
+        "certificate.pem": format!("{}{}", certificate.key, certificate.certificate),
         "password": principal.secret,
         "printed": scenario.azure.printed().to_string(),
         "sdk-auth": with_sdk_auth.to_string(),
@@ -106,6 +111,11 @@ async fn principals(world: Arc<World>) -> Result {
             json!({"tenantId": principal.tenant, "clientId": principal.client_id,
                              "clientSecretRef": {"name": "forms", "key": "password"}}),
         ),
+        (
+            "by-certificate",
+            json!({"tenantId": principal.tenant, "clientId": principal.client_id,
+                   "clientCertificateRef": {"name": "forms", "key": "certificate.pem"}}),
+        ),
         ("by-print", json!({"sdkAuthRef": {"name": "forms", "key": "printed"}})),
         ("by-sdk-auth", json!({"sdkAuthRef": {"name": "forms", "key": "sdk-auth"}})),
     ];
@@ -116,6 +126,17 @@ async fn principals(world: Arc<World>) -> Result {
         scenario.ready("AmlWorkspace", name).await?;
     }
     Ok(())
+}
+
+async fn own_identity(world: Arc<World>) -> Result {
+    let scenario = Scenario::bare(&world, "own-identity").await?;
+    scenario.apply(&scenario.azure.workspace_by("ml-ops", &json!({"managedIdentity": {}}))).await?;
+    let stalled = scenario.stalled("AmlWorkspace", "ml-ops", "IdentityNotAllowed").await?;
+    let message = api::condition(&stalled, "Stalled").map(|stalled| stalled["message"].to_string());
+    if message.as_ref().is_some_and(|message| message.contains("--managed-identity-namespaces")) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("does not say what to do: {message:?}")))
 }
 
 async fn wrong_secret(world: Arc<World>) -> Result {

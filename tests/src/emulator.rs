@@ -257,6 +257,20 @@ impl Control {
         self.call(Method::POST, &format!("tenants/{}/principals", principal.tenant), Some(body)).await.map(|_| ())
     }
 
+    /// Lets a principal sign in by a certificate beside its secret.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn certify(&self, principal: &Principal, certificate: &str) -> Result {
+        let body = json!({
+            "clientId": principal.client_id,
+            "objectId": principal.object_id,
+            "clientSecret": principal.secret,
+            "certificates": [certificate],
+        });
+        self.call(Method::POST, &format!("tenants/{}/principals", principal.tenant), Some(body)).await.map(|_| ())
+    }
+
     /// Lets it verify tokens of an issuer, such as a cluster.
     ///
     /// # Errors

@@ -57,6 +57,17 @@ impl Authority {
     }
 }
 
+/// A certificate that an application signs in by: RSA, as Entra ID takes it.
+///
+/// # Errors
+/// When the key can't be made.
+pub fn application(name: &str) -> Result<Leaf> {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    Ok(Leaf { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
+}
+
 /// The keys by which an API server signs and verifies its service accounts' tokens: RSA, as clusters have by default.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::{Move, Proof, Step};
 use crate::shell::Standing;
 
 /// Something that happens to an endpoint.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Happens {
     Want(u8),
     Fate(Fate),

@@ -303,19 +303,19 @@ pub fn asset(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn spec(deployment: Value) -> AmlEndpointSpec {
+    fn spec(deployment: &Value) -> AmlEndpointSpec {
         let spec = json!({"workspaceRef": {"name": "ml-ops"}, "model": {"ref": "bank"}, "deployment": deployment});
         serde_json::from_value(spec).unwrap()
     }
 
     #[test]
     fn a_deployment_is_named_by_model_and_template_without_the_number_of_machines() {
-        let one = revision("bank-prod", &spec(json!({"instanceType": "Standard_DS3_v2"})), "/m/versions/3", "3");
-        let many = spec(json!({"instanceType": "Standard_DS3_v2", "instanceCount": 5}));
+        let one = revision("bank-prod", &spec(&json!({"instanceType": "Standard_DS3_v2"})), "/m/versions/3", "3");
+        let many = spec(&json!({"instanceType": "Standard_DS3_v2", "instanceCount": 5}));
         assert_eq!(one, revision("bank-prod", &many, "/m/versions/3", "3"));
         assert_eq!(one.deployment, format!("bank-prod-{}", one.spec_hash));
         assert_ne!(one, revision("bank-prod", &many, "/m/versions/4", "4"));
-        let bigger = spec(json!({"instanceType": "Standard_DS4_v2"}));
+        let bigger = spec(&json!({"instanceType": "Standard_DS4_v2"}));
         assert_ne!(one.spec_hash, revision("bank-prod", &bigger, "/m/versions/3", "3").spec_hash);
     }
 

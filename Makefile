@@ -11,7 +11,8 @@ help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: prepare ## Shows the whole flow, from a file on the web to predictions (KEEP=1 leaves it running)
-	cargo run --locked --bin demo --package azureml-operator-tests
+	cargo build --locked --workspace --bins
+	@$(CARGO_TARGET_DIR)/debug/demo
 
 test: ## Runs everything that a change can break; reports in target/ci
 	scripts/test
@@ -33,7 +34,8 @@ crds: prepare ## Generates crds/*.yaml from the types
 	cargo run --locked --quiet --package azureml-crds --bin crdgen
 
 cluster: prepare ## Builds the control plane that tests run against, where it is not built
-	cargo run --locked --quiet --package azureml-operator-tests --bin cluster -- build
+	cargo build --locked --quiet --workspace --bins
+	$(CARGO_TARGET_DIR)/debug/cluster build
 
 prepare:
 	@scripts/prepare

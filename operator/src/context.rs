@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use crate::shell::filled::Filled;
 use crate::shell::fresh::Fresh;
 use crate::shell::holds::Holds;
+use crate::shell::references::References;
 use crate::shell::wake::Wakers;
 use crate::stores::{Stores, find};
 
@@ -118,12 +119,12 @@ impl Context {
     }
 
     /// The object, or its workspace, is paused.
-    pub fn paused_by<K: AmlResource>(&self, object: &K) -> Option<String> {
+    pub fn paused_by<K: References>(&self, object: &K) -> Option<String> {
         if object.annotation(annotations::PAUSED) == Some("true") {
             return Some("its own annotation".to_owned());
         }
-        let name = object.workspace_ref()?;
-        let workspace = find(&self.stores.workspaces, object.namespace(), name)?;
+        let name = object.workspace(&self.stores)?;
+        let workspace = find(&self.stores.workspaces, object.namespace(), &name)?;
         (workspace.annotation(annotations::PAUSED) == Some("true"))
             .then(|| format!("the annotation of AmlWorkspace {name:?}"))
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Extra, Map, nullable};
+use super::{Extra, Map, SystemData, nullable};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -19,6 +19,9 @@ pub struct DataVersion {
     pub name: String,
     /// Its properties.
     pub properties: DataVersionProperties,
+    /// When it was made.
+    #[serde(skip_serializing)]
+    pub system_data: SystemData,
 }
 
 /// A data version's properties. `dataUri` and `dataType` never change.

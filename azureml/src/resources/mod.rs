@@ -27,6 +27,22 @@ pub type Map = std::collections::BTreeMap<String, String>;
 /// Fields that are not known here.
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
+/// When something was made, as ARM tells it; never sent back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SystemData {
+    /// As ARM writes it.
+    pub created_at: Option<String>,
+}
+
+impl SystemData {
+    /// When it was made.
+    #[must_use]
+    pub fn created(&self) -> Option<jiff::Timestamp> {
+        self.created_at.as_deref()?.parse().ok()
+    }
+}
+
 /// `null` reads as the default.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -46,4 +62,24 @@ pub(crate) fn strings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Resu
         other => Some(other.to_string()),
     };
     Ok(map.unwrap_or_default().into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SystemData;
+
+    #[test]
+    fn times_are_read_in_each_spelling_of_azure() {
+        let spellings = [
+            "2026-11-24T00:16:37.459094+0000",
+            "2026-11-24T00:16:37.459094+00:00",
+            "2026-11-24T00:16:37.459094Z",
+            "2026-11-24T01:16:37.459094+01:00",
+        ];
+        for text in spellings {
+            let made = SystemData { created_at: Some(text.to_owned()) }.created();
+            assert_eq!(made.map(|at| at.as_second()), Some(1_795_479_397), "{text}");
+        }
+        assert_eq!(SystemData::default().created(), None);
+    }
 }

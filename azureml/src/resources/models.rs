@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::data::AssetContainer;
-use super::{Extra, Map, nullable};
+use super::{Extra, Map, SystemData, nullable};
 use crate::error::Error;
 use crate::workspace::Workspace;
 
@@ -20,6 +20,9 @@ pub struct ModelVersion {
     pub name: String,
     /// Its properties.
     pub properties: ModelVersionProperties,
+    /// When it was made.
+    #[serde(skip_serializing)]
+    pub system_data: SystemData,
 }
 
 /// A model version's properties.

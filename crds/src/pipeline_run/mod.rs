@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::status::{AmlPipelineRunStatus, Best, JobRef, Metrics, Phase, ResolvedInput, StepStatus, Trial};
+use crate::annotations;
 use crate::pipeline::{AmlPipelineSpec, Parameter};
 use crate::policies::{AdoptionPolicy, DeletionPolicy};
 use crate::references::LocalRef;
-use crate::resource::aml_resource;
+use crate::resource::{AmlResource, aml_resource};
 use crate::rules;
 
 /// One execution of an AmlPipeline. Its spec is immutable, but for `state`, which may be set to Cancelled once.
@@ -97,3 +98,17 @@ aml_resource!(@impl AmlPipelineRun, AmlPipelineRunStatus, |spec| spec.pipeline_s
     azure_name: |_spec, name| name,
     deletion: |spec| spec.deletion_policy,
     adoption: |_spec| AdoptionPolicy::Never);
+
+impl AmlPipelineRun {
+    /// The definition that this run took and that can't change any more: the operator's own snapshot, or what was
+    /// written down of the pipeline when a person's run began. Absent before that.
+    ///
+    /// # Errors
+    /// When what was written down can't be read.
+    pub fn recorded_spec(&self) -> Result<Option<AmlPipelineSpec>, serde_json::Error> {
+        match &self.spec.pipeline_spec {
+            Some(spec) => Ok(Some(spec.clone())),
+            None => self.annotation(annotations::PIPELINE_SPEC).map(serde_json::from_str).transpose(),
+        }
+    }
+}

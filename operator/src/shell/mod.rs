@@ -14,6 +14,7 @@ mod merge;
 pub mod references;
 pub mod run;
 pub mod standing;
+mod undecodable;
 pub mod wake;
 
 use std::fmt::Debug;
@@ -26,12 +27,13 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use references::References;
 pub use standing::{Extra, Standing};
 
 /// A kind of custom resource.
 pub trait Kind: Send + Sync + 'static {
     /// The custom resource.
-    type Resource: AmlResource;
+    type Resource: References;
     /// What was read: references resolved, Azure's state.
     type Observed: Send + Sync;
     /// What can be done.

@@ -8,6 +8,8 @@ use azureml_crds::{
     annotations,
 };
 
+use crate::stores::{Stores, find};
+
 /// An object by kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -30,6 +32,10 @@ impl Key {
 pub trait References: AmlResource {
     /// The objects of the same namespace that the spec names, by kind.
     fn references(&self) -> Vec<(&'static str, String)>;
+    /// The AmlWorkspace that the object lives in, where that is known.
+    fn workspace(&self, _: &Stores) -> Option<String> {
+        self.workspace_ref().map(str::to_owned)
+    }
     /// What others read of this object's status, in short.
     fn essence(&self) -> String;
 
@@ -109,10 +115,16 @@ impl References for AmlPipeline {
 impl References for AmlPipelineRun {
     fn references(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![(AmlPipeline::KIND, self.spec.pipeline_ref.name.clone())];
-        if let Some(workspace) = self.workspace_ref() {
-            all.push((AmlWorkspace::KIND, workspace.to_owned()));
-        }
+        all.extend(self.recorded_spec().ok().flatten().map(|spec| (AmlWorkspace::KIND, spec.workspace_ref.name)));
         all
+    }
+    fn workspace(&self, stores: &Stores) -> Option<String> {
+        // A person's run that has not begun takes the definition that its pipeline has.
+        let of_pipeline = || {
+            let pipeline = find(&stores.pipelines, self.namespace(), &self.spec.pipeline_ref.name)?;
+            Some(pipeline.spec.workspace_ref.name.clone())
+        };
+        self.recorded_spec().ok().flatten().map(|spec| spec.workspace_ref.name).or_else(of_pipeline)
     }
     fn essence(&self) -> String {
         self.status.as_ref().map_or_else(String::new, |status| status.phase.as_str().to_owned())
@@ -175,7 +187,7 @@ impl Index {
         }
         let mut woken = self.dependents(&key);
         if before.is_none() {
-            woken.extend(to.iter().filter(|target| target.kind == AmlWorkspace::KIND).cloned());
+            woken.extend(self.workspaces(&to));
         }
         if K::KIND == AmlPipelineRun::KIND {
             woken.extend(to.into_iter().filter(|target| target.kind == AmlPipeline::KIND));
@@ -189,8 +201,22 @@ impl Index {
         let to = self.forward.remove(key).map(|(_, to)| to).unwrap_or_default();
         self.unlink(key, &to);
         let mut woken = self.dependents(key);
-        woken.extend(to);
+        woken.extend(self.workspaces(&to));
+        woken.extend(to.into_iter().filter(|target| target.kind != AmlWorkspace::KIND));
         woken
+    }
+
+    /// The workspace that an object of these references lives in; a person's run names it through its pipeline alone.
+    fn workspaces(&self, to: &[Key]) -> Vec<Key> {
+        let of = |all: &[Key]| -> Vec<Key> {
+            all.iter().filter(|target| target.kind == AmlWorkspace::KIND).cloned().collect()
+        };
+        let own = of(to);
+        if !own.is_empty() {
+            return own;
+        }
+        let pipelines = to.iter().filter(|target| target.kind == AmlPipeline::KIND);
+        pipelines.filter_map(|pipeline| self.forward.get(pipeline)).flat_map(|(_, to)| of(to)).collect()
     }
 
     /// Those who refer to this object.
@@ -208,5 +234,32 @@ impl Index {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object<K: AmlResource>(name: &str, spec: &Value) -> K {
+        let metadata = json!({"name": name, "namespace": "team-a", "uid": name});
+        serde_json::from_value(json!({
+            "apiVersion": "azureml.dev/v1alpha1", "kind": K::KIND, "metadata": metadata, "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_persons_run_wakes_the_workspace_of_its_pipeline() {
+        let spec = json!({"workspaceRef": {"name": "w"}, "compute": {"ref": "cpu"}, "inputs": [], "steps": []});
+        let pipeline: AmlPipeline = object("p", &spec);
+        let run: AmlPipelineRun = object("r", &json!({"pipelineRef": {"name": "p"}}));
+        let mut index = Index::default();
+        index.seen(&pipeline);
+        let workspace = Key::new(AmlWorkspace::KIND, "team-a", "w");
+        assert!(index.seen(&run).contains(&workspace), "it counts what lives in it");
+        assert!(index.gone(&Key::new(AmlPipelineRun::KIND, "team-a", "r")).contains(&workspace), "it may wait for it");
     }
 }

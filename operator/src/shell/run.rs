@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azureml_crds::{AmlResource, reasons};
+use azureml_crds::AmlResource;
 use futures::{Stream, StreamExt, future};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{Controller, WatchStreamExt, controller, watcher};
-use serde_json::json;
 
 use super::references::{Key, References};
-use super::{Kind, driver, merge};
+use super::{Kind, driver, merge, undecodable};
 use crate::context::Context;
 use crate::settings::Settings;
 
@@ -34,23 +32,20 @@ fn namespaces(settings: &Settings) -> Vec<Option<String>> {
 
 /// The events of a kind from every watched namespace. An object that does not decode is that object's trouble: it is
 /// said in its status, and the watch goes on.
-fn watch<K>(
-    client: &kube::Client,
-    settings: &Settings,
-) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + use<K>
+fn watch<K>(context: &Arc<Context>) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + use<K>
 where
     K: AmlResource,
 {
-    let mut streams: Vec<_> = namespaces(settings)
+    let mut streams: Vec<_> = namespaces(&context.settings)
         .into_iter()
         .map(|namespace| {
-            let api: Api<DeserializeGuard<K>> = api(client, namespace.as_deref());
-            let client = client.clone();
+            let api: Api<DeserializeGuard<K>> = api(&context.watch_client, namespace.as_deref());
+            let context = context.clone();
             watcher(api, watcher::Config::default().any_semantic())
                 .default_backoff()
                 .filter_map(move |event| {
-                    let client = client.clone();
-                    async move { decoded(&client, event).await }
+                    let context = context.clone();
+                    async move { decoded(&context, event).await }
                 })
                 .boxed()
         })
@@ -66,7 +61,7 @@ where
 }
 
 async fn decoded<K: AmlResource>(
-    client: &kube::Client,
+    context: &Context,
     event: Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>,
 ) -> Option<Result<watcher::Event<K>, watcher::Error>> {
     use watcher::Event;
@@ -85,23 +80,11 @@ async fn decoded<K: AmlResource>(
         }
         Err(invalid) => {
             tracing::warn!(kind = K::KIND, name = ?invalid.metadata.name, error = %invalid.error, "the object can't be read");
-            report_undecodable::<K>(client, &invalid.metadata, &invalid.error.to_string()).await;
+            if let Err(error) = undecodable::report::<K>(context, &invalid.metadata, &invalid.error.to_string()).await {
+                tracing::warn!(%error, name = ?invalid.metadata.name, "the trouble could not be written into the status");
+            }
             None
         }
-    }
-}
-
-async fn report_undecodable<K: AmlResource>(client: &kube::Client, metadata: &kube::api::ObjectMeta, error: &str) {
-    let (Some(name), Some(namespace)) = (&metadata.name, &metadata.namespace) else { return };
-    let now = Timestamp::now().to_string();
-    let condition = |kind: &str, status: &str| {
-        json!({"type": kind, "status": status, "reason": reasons::INVALID_SPEC, "observedGeneration": metadata.generation,
-               "message": format!("The object can't be read: {error}. Correct the field it names."), "lastTransitionTime": now})
-    };
-    let patch = json!({"status": {"conditions": [condition("Ready", "False"), condition("Stalled", "True")]}});
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    if let Err(error) = api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-        tracing::warn!(%error, name, "the trouble could not be written into the status");
     }
 }
 
@@ -137,7 +120,7 @@ pub async fn controller<K>(
     let Cache { store, writer } = cache;
     let telling = context.clone();
     let mut seen = Seen::default();
-    let own = watch::<K::Resource>(&context.watch_client, &context.settings)
+    let own = watch::<K::Resource>(&context)
         .reflect(writer)
         .inspect(move |event| tell(&telling, event))
         .filter_map(move |event| future::ready(seen.changed(event)));
@@ -171,7 +154,7 @@ pub async fn watched<K: References>(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let telling = context.clone();
-    watch::<K>(&context.watch_client, &context.settings)
+    watch::<K>(&context)
         .reflect(cache.writer)
         .inspect(move |event| tell(&telling, event))
         .take_until(Box::pin(stop))

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::content::{Content, source_hash};
 use super::plan::is_of;
+use super::status::VERSIONS;
 use super::{source, upload};
 use crate::context::Context;
 use crate::error::{Error, Halt};
@@ -37,6 +38,8 @@ pub struct Observed {
     pub target: Option<DataVersion>,
     /// The version that status names, where the source brought nothing new.
     pub current: Option<DataVersion>,
+    /// All versions, where status does not hold all that may have to be archived.
+    pub all: Vec<DataVersion>,
     /// Versions that this pass archived.
     pub archived: Vec<String>,
     /// When the source is to be looked at again, where that is before the next resync.
@@ -83,6 +86,9 @@ pub(super) async fn observe(context: &Context, object: &AmlDataset) -> Result<Ob
             context.fetcher.work.drop_kept(kept(object));
         }
     }
+    if observed.container.is_some() && has_more_versions(object) {
+        observed.all = azure.data_versions(&name).await?;
+    }
     observed.next_look = next_look(context, object);
     observed.azure = Some(azure);
     Ok(observed)
@@ -99,6 +105,12 @@ fn is_told(object: &AmlDataset, observed: &Observed, content: &Content) -> bool 
         && status.version.as_ref() == Some(&found.name)
         && status.source_tag == content.tag
         && status.source_hash.as_ref() == Some(&content.source_hash)
+}
+
+/// Old versions are to be archived, and there may be more of them than status tells of.
+fn has_more_versions(object: &AmlDataset) -> bool {
+    let told = object.status.as_ref().map_or(0, |status| status.versions.len());
+    object.spec.version_history.is_some() && told >= VERSIONS
 }
 
 /// The version that content is registered as.

@@ -138,7 +138,7 @@ fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Act
         None if content.lies_at.is_none() && content.copied_to.get().is_none() => {
             act(Action::Upload, format!("{} bytes are copied to the workspace's blob store.", content.size))
         }
-        None => match old(object, 1) {
+        None => match old(object, observed, 1) {
             Some(old) => act(Action::Archive(old.clone()), format!("Version {old:?} is archived.")),
             None => act(Action::Register(version.clone()), format!("Version {version:?} is registered.")),
         },
@@ -146,15 +146,30 @@ fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Act
 }
 
 /// A version beyond `versionHistory.keep` that is not archived yet; `room` leaves place for newer ones.
-fn old(object: &AmlDataset, room: usize) -> Option<String> {
+fn old(object: &AmlDataset, observed: &Observed, room: usize) -> Option<String> {
     let keep = usize::try_from(object.spec.version_history.as_ref()?.keep).ok()?.saturating_sub(room);
-    let status = object.status.as_ref()?;
-    let beyond = status
-        .versions
+    let current = object.status.as_ref()?.version.as_deref();
+    let history = history(object, observed);
+    let mut beyond = history.into_iter().skip(keep);
+    let (version, _) = beyond.find(|(version, archived)| !archived && (room > 0 || Some(*version) != current))?;
+    Some(version.to_owned())
+}
+
+/// The versions that this object registered, newest first, and whether they are archived: as status tells, then those
+/// that only Azure still knows of.
+fn history<'a>(object: &'a AmlDataset, observed: &'a Observed) -> Vec<(&'a str, bool)> {
+    let told = object.status.iter().flat_map(|status| &status.versions);
+    let mut all: Vec<(&str, bool)> = told.map(|version| (version.version.as_str(), version.archived)).collect();
+    let owner = observed.owner.as_ref().map(|owner| owner.id.to_string());
+    let ours = |found: &DataVersion| found.properties.tags.get(tags::OWNER) == owner.as_ref();
+    let mut more: Vec<&DataVersion> = observed
+        .all
         .iter()
-        .skip(keep)
-        .find(|version| !version.archived && (room > 0 || Some(&version.version) != status.version.as_ref()));
-    beyond.map(|version| version.version.clone())
+        .filter(|found| ours(found) && !all.iter().any(|(version, _)| *version == found.name))
+        .collect();
+    more.sort_by_key(|found| std::cmp::Reverse(found.system_data.created()));
+    all.extend(more.into_iter().map(|found| (found.name.as_str(), found.properties.is_archived)));
+    all
 }
 
 fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersion>) -> Plan<Action> {
@@ -166,7 +181,7 @@ fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersio
         let message = format!("Version {version:?} is brought back out of the archive.");
         return Plan::act(Action::Restore(version), reasons::PROGRESSING, message);
     }
-    if let Some(old) = old(object, 0) {
+    if let Some(old) = old(object, observed, 0) {
         let message = format!("Version {old:?} is archived.");
         return Plan::act(Action::Archive(old), reasons::PROGRESSING, message.clone())
             .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
@@ -295,6 +310,33 @@ mod tests {
         assert_eq!(next(&one, &observed), Next::Act(Action::Archive("a".into())));
         assert_eq!(next(&object(&json!({"versionHistory": {"keep": 2}}), &status), &observed), Next::Rest);
         assert_eq!(next(&object(&json!({}), &status), &observed), Next::Rest);
+    }
+
+    #[test]
+    fn versions_that_status_no_longer_tells_of_are_archived_too() {
+        let told: Vec<Value> = (0..10).map(|at| json!({"version": format!("t{at}"), "contentDigest": ""})).collect();
+        let status = json!({"version": "t0", "versions": told});
+        let registered = |name: &str, at: &str, tags, is_archived| {
+            let mut version = found(name, "", is_archived);
+            version.properties.tags = tags;
+            version.system_data.created_at = Some(at.to_owned());
+            version
+        };
+        let ours = owner().tags(Origin::Created);
+        let mut observed = seen(Sight::Unchanged, None);
+        observed.current = Some(found("t0", "", false));
+        observed.all = vec![
+            registered("t9", "2026-01-09T00:00:00Z", ours.clone(), false),
+            registered("old", "2026-01-02T00:00:00Z", ours.clone(), false),
+            registered("older", "2026-01-01T00:00:00Z", ours.clone(), false),
+            registered("archived", "2026-01-03T00:00:00Z", ours, true),
+            registered("theirs", "2026-01-01T00:00:00Z", Default::default(), false),
+        ];
+        for (keep, expected) in [(11, Some("old")), (12, Some("older")), (13, None), (5, Some("t5"))] {
+            let object = object(&json!({"versionHistory": {"keep": keep}}), &status);
+            let archive = expected.map_or(Next::Rest, |version| Next::Act(Action::Archive(version.to_owned())));
+            assert_eq!(next(&object, &observed), archive, "keep {keep}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::plan::is_of;
 use crate::ownership::Ownership;
 
 /// How many versions are told of.
-const VERSIONS: usize = 10;
+pub(super) const VERSIONS: usize = 10;
 
 pub(super) fn status(object: &AmlDataset, observed: &Observed, now: Timestamp) -> AmlDatasetStatus {
     let mut status = object.status.clone().unwrap_or_default();

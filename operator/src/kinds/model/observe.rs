@@ -6,7 +6,7 @@ use azureml::resources::data::AssetContainer;
 use azureml_crds::model::{ModelSource, ModelType};
 use azureml_crds::pipeline::AmlPipelineSpec;
 use azureml_crds::pipeline_run::{AmlPipelineRunStatus, Metrics, Phase};
-use azureml_crds::{AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, annotations, reasons};
+use azureml_crds::{AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, reasons};
 
 use super::version::{MeasuredData, Version, read};
 use crate::context::{Context, Workspace};
@@ -177,8 +177,8 @@ fn of_run(run: &AmlPipelineRun, pipeline: Option<&Arc<AmlPipeline>>, output: &st
         || Halt::wait(reasons::WAITING_FOR_RUN, format!("AmlPipelineRun {:?} does not tell its job yet.", run.name()));
     let status = run.status.as_ref().ok_or_else(missing)?;
     let job = status.job.as_ref().ok_or_else(missing)?;
-    let noted = run.annotation(annotations::PIPELINE_SPEC).and_then(|text| serde_json::from_str(text).ok());
-    let spec = run.spec.pipeline_spec.clone().or(noted).or_else(|| pipeline.map(|pipeline| pipeline.spec.clone()));
+    let recorded = run.recorded_spec().ok().flatten();
+    let spec = recorded.or_else(|| pipeline.map(|pipeline| pipeline.spec.clone()));
     let uri = status.outputs.get(output).cloned().unwrap_or_else(|| output_address(&job.name, output));
     Ok(Candidate {
         source: format!("{}/{output}", job.name),

@@ -6,6 +6,8 @@ use azureml::automl::mlflow_metric;
 use azureml_crds::AmlModel;
 use azureml_crds::model::{AmlModelStatus, ApprovedVersion, MeasuredOn, ModelVersion, Verdict};
 use azureml_crds::status::{AzureObject, clip, fit};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Observed;
 use super::plan::question;
@@ -70,12 +72,19 @@ pub fn status(object: &AmlModel, observed: &Observed) -> AmlModelStatus {
                 metrics: metrics(object, version),
                 verdict,
                 reason,
-                at: before.versions.iter().find(|old| old.version == version.version).and_then(|old| old.at.clone()),
+                at: version.created.map(seconds).or_else(|| {
+                    before.versions.iter().find(|old| old.version == version.version).and_then(|old| old.at.clone())
+                }),
             }
         })
         .collect();
     fit(&mut status);
     status
+}
+
+/// As the Kubernetes API keeps times: what was written reads as it was said.
+fn seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
 
 /// The metrics that the gate names, and the one that the model was chosen by.

@@ -8,6 +8,7 @@ use azureml::resources::models::{ModelVersion, ModelVersionProperties};
 use azureml_crds::model::Verdict;
 use azureml_crds::pipeline_run::Metrics;
 use azureml_crds::tags;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::observe::Candidate;
@@ -60,6 +61,8 @@ pub struct Version {
     pub gate_hash: Option<String>,
     /// Hidden from lists.
     pub archived: bool,
+    /// When it was registered.
+    pub created: Option<Timestamp>,
 }
 
 impl Version {
@@ -99,6 +102,7 @@ pub fn read(found: &ModelVersion, owner: &Owner) -> Version {
         reason: tags.get(REASON).cloned(),
         gate_hash: tags.get(tags::HASH).cloned(),
         archived: found.properties.is_archived,
+        created: found.system_data.created(),
     }
 }
 

@@ -111,21 +111,18 @@ pub async fn observe(context: &Context, object: &AmlPipelineRun) -> Result<Obser
 /// The definition, and whether it can't change any more: the operator's snapshot, what was written down of the
 /// pipeline, or the pipeline as it is now.
 fn definition(context: &Context, object: &AmlPipelineRun) -> Result<(AmlPipelineSpec, bool), Error> {
-    if let Some(spec) = &object.spec.pipeline_spec {
-        let remembered = is_operator_made(object) || object.annotation(annotations::JOB).is_some();
-        return Ok((spec.clone(), remembered));
-    }
-    if let Some(text) = object.annotation(annotations::PIPELINE_SPEC) {
-        let spec = serde_json::from_str(text).map_err(|error| {
-            Halt::person(
-                reasons::INVALID_SPEC,
-                format!(
-                    "The annotation {} can't be read: {error}. Make a new AmlPipelineRun.",
-                    annotations::PIPELINE_SPEC
-                ),
-            )
-        })?;
-        return Ok((spec, true));
+    let recorded = object.recorded_spec().map_err(|error| {
+        Halt::person(
+            reasons::INVALID_SPEC,
+            format!("The annotation {} can't be read: {error}. Make a new AmlPipelineRun.", annotations::PIPELINE_SPEC),
+        )
+    })?;
+    if let Some(spec) = recorded {
+        // The operator's own run implies the job's name, a person's says it in an annotation.
+        let remembered = object.spec.pipeline_spec.is_none()
+            || is_operator_made(object)
+            || object.annotation(annotations::JOB).is_some();
+        return Ok((spec, remembered));
     }
     let name = &object.spec.pipeline_ref.name;
     let pipeline = find(&context.stores.pipelines, object.namespace(), name).ok_or_else(|| {

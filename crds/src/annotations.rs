@@ -32,3 +32,5 @@ pub const PIPELINE_SPEC: &str = "azureml.dev/pipeline-spec";
 pub const CAUSE: &str = "azureml.dev/cause";
 /// What Argo CD is told about children: their state is the parent's business.
 pub const ARGOCD_COMPARE: (&str, &str) = ("argocd.argoproj.io/compare-options", "IgnoreExtraneous");
+/// On an endpoint's Secret: the digest of the keys in it, by which it is seen whether Azure has others by now.
+pub const KEYS_DIGEST: &str = "azureml.dev/keys-digest";

@@ -88,6 +88,10 @@ pub trait AmlResource:
     fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status()?.conditions().iter().find(|condition| condition.type_ == kind)
     }
+    /// Status says that the object in Azure was seen to be this object's.
+    fn is_held(&self) -> bool {
+        self.status().and_then(StatusCore::azure).is_some_and(|azure| azure.origin.is_some())
+    }
     /// Ready is True, and of the present generation.
     fn is_ready(&self) -> bool {
         self.condition(crate::conditions::READY)

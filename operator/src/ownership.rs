@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use azureml_crds::tags;
+use azureml_crds::{reasons, tags};
 use uuid::Uuid;
+
+use crate::error::Halt;
 
 /// The namespace of owner ids: UUIDv5 of `azureml.dev` in the DNS name space.
 fn root() -> Uuid {
@@ -84,6 +86,18 @@ impl Owner {
         all
     }
 
+    /// For an object (`Cluster "cpu"`) that we held and that bears another uid now.
+    #[must_use]
+    pub fn taken(&self, what: &str, uid: &str) -> Halt {
+        let installation = self.reference.split('/').next().unwrap_or_default();
+        Halt::person(
+            reasons::OWNERSHIP_TAKEN,
+            format!(
+                "{what} is now held by another live Kubernetes cluster of installation {installation:?} (its object's uid is {uid}). Give one of the two another --installation, or delete the object in one of them."
+            ),
+        )
+    }
+
     /// Judges an existing object by its tags. `held` says that status already records this object as ours.
     #[must_use]
     pub fn judge(&self, tags: &BTreeMap<String, String>, held: bool) -> Ownership {
@@ -121,6 +135,24 @@ pub enum Ownership {
         /// The other owner, where one is named.
         owner: Option<String>,
     },
+}
+
+impl Ownership {
+    /// How it came to us, where it is this very object's.
+    #[must_use]
+    pub fn ours(&self) -> Option<Origin> {
+        match self {
+            Self::Ours(origin) => Some(*origin),
+            _ => None,
+        }
+    }
+}
+
+/// For an object (`Cluster "cpu"`) that is not ours; `help` says what a person can do.
+#[must_use]
+pub fn foreign(what: &str, owner: Option<&str>, help: &str) -> Halt {
+    let whose = owner.map_or_else(|| "was not made by this object".to_owned(), |owner| format!("belongs to {owner}"));
+    Halt::person(reasons::NOT_OWNED, format!("{what} exists in Azure and {whose}; it is left alone. {help}"))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn metadata<K: AmlResource>(owner: &K, name: &str) -> ObjectMeta {
     }
 }
 
-/// Applies a Secret.
+/// Applies a Secret, with an annotation of its own.
 ///
 /// # Errors
 /// When the API refuses it.
@@ -38,15 +38,13 @@ pub async fn apply_secret<K: AmlResource>(
     owner: &K,
     name: &str,
     data: BTreeMap<String, String>,
+    (annotation, value): (&str, &str),
 ) -> Result<(), Error> {
     context.check_leads()?;
     let api: Api<Secret> = Api::namespaced(context.client.clone(), owner.namespace());
-    let secret = Secret {
-        metadata: metadata(owner, name),
-        string_data: Some(data),
-        type_: Some("Opaque".into()),
-        ..Secret::default()
-    };
+    let mut metadata = metadata(owner, name);
+    metadata.annotations.get_or_insert_default().insert(annotation.to_owned(), value.to_owned());
+    let secret = Secret { metadata, string_data: Some(data), type_: Some("Opaque".into()), ..Secret::default() };
     api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&secret)).await?;
     Ok(())
 }

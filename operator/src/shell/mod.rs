@@ -25,7 +25,7 @@ use azureml_crds::AmlResource;
 use jiff::Timestamp;
 
 use crate::context::Context;
-use crate::error::Error;
+use crate::error::{Error, Halt, Remedy};
 use crate::events::Note;
 use references::References;
 pub use standing::{Extra, Standing};
@@ -122,6 +122,15 @@ impl<A> Plan<A> {
     /// Only a person can help.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
         Self { next: Next::Rest, standing: Standing::stalled(reason, message), extras: Vec::new() }
+    }
+
+    /// It can't go on, and why.
+    pub fn halted(halt: &Halt) -> Self {
+        let next = match halt.remedy {
+            Remedy::Retry(_) => Next::Wait(After::Poll),
+            Remedy::Await | Remedy::Person => Next::Rest,
+        };
+        Self { next, standing: Standing::from(halt), extras: Vec::new() }
     }
 
     /// Everything is as wanted.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::observe::{Observed, scale};
 use super::status::errors;
 use crate::kinds::operation::may_retry;
-use crate::ownership::{Origin, Ownership};
+use crate::ownership::{Origin, Ownership, foreign};
 use crate::shell::{After, Plan, Standing};
 
 /// What can be done.
@@ -79,30 +79,23 @@ fn absent(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Acti
 
 fn ownership(object: &AmlCompute, observed: &Observed, found: &Compute) -> Option<Plan<Action>> {
     let owner = observed.owner.as_ref()?;
-    let held =
-        object.status.as_ref().and_then(|status| status.azure.as_ref()).is_some_and(|azure| azure.origin.is_some());
     let name = object.azure_name();
-    match owner.judge(&found.tags, held) {
+    let what = format!("Cluster {name:?}");
+    match owner.judge(&found.tags, object.is_held()) {
         Ownership::Ours(_) => None,
         Ownership::Reattach(origin) => Some(Plan::act(
             Action::Tag(origin, reasons::REATTACHED),
             reasons::PROGRESSING,
-            format!("Cluster {name:?} was found again."),
+            format!("{what} was found again."),
         )),
-        Ownership::Taken { uid } => Some(Plan::stalled(
-            reasons::OWNERSHIP_TAKEN,
-            format!(
-                "Cluster {name:?} is now held by another live Kubernetes cluster of installation {:?} (its object's uid is {uid}). Give one of the two another --installation, or delete the object in one of them.",
-                owner.reference.split('/').next().unwrap_or_default()
-            ),
-        )),
+        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
         Ownership::Foreign { .. }
             if object.adoption_policy() == AdoptionPolicy::Adopt && mismatch(object, found).is_none() =>
         {
             Some(Plan::act(
                 Action::Tag(Origin::Adopted, reasons::ADOPTED),
                 reasons::PROGRESSING,
-                format!("Cluster {name:?} is taken over."),
+                format!("{what} is taken over."),
             ))
         }
         Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => Some(Plan::stalled(
@@ -112,13 +105,10 @@ fn ownership(object: &AmlCompute, observed: &Observed, found: &Compute) -> Optio
                 mismatch(object, found).unwrap_or_default()
             ),
         )),
-        Ownership::Foreign { owner } => Some(Plan::stalled(
-            reasons::NOT_OWNED,
-            format!(
-                "Cluster {name:?} exists and {}; nothing was touched. Take it over (adoptionPolicy: Adopt), or choose another azureName.",
-                owner.map_or_else(|| "was not made by this object".to_owned(), |owner| format!("belongs to {owner}"))
-            ),
-        )),
+        Ownership::Foreign { owner } => {
+            let help = "Take it over (adoptionPolicy: Adopt), or make a new AmlCompute with another azureName.";
+            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
+        }
     }
 }
 

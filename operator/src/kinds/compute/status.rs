@@ -6,7 +6,6 @@ use azureml_crds::compute::{AmlComputeStatus, Nodes};
 use azureml_crds::status::{AzureObject, clip};
 
 use super::observe::Observed;
-use crate::ownership::Ownership;
 
 /// How many of Azure's errors are kept, and how long.
 const ERRORS: usize = 5;
@@ -42,10 +41,8 @@ pub(super) fn status(object: &AmlCompute, observed: &Observed) -> AmlComputeStat
 
 fn origin(observed: &Observed) -> Option<String> {
     // Held or not: only our own uid counts as seen to be ours.
-    match observed.owner.as_ref()?.judge(&observed.found.as_ref()?.tags, true) {
-        Ownership::Ours(origin) => Some(origin.as_str().to_owned()),
-        _ => None,
-    }
+    let ownership = observed.owner.as_ref()?.judge(&observed.found.as_ref()?.tags, true);
+    ownership.ours().map(|origin| origin.as_str().to_owned())
 }
 
 /// Azure's errors as lines of text.

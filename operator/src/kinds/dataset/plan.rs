@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::content::Content;
 use super::observe::{Observed, Sight, version};
-use crate::ownership::{Origin, Ownership};
+use crate::ownership::{Origin, Ownership, foreign};
 use crate::shell::{After, Next, Plan, Standing};
 
 /// What can be done.
@@ -62,45 +62,32 @@ fn reading(object: &AmlDataset) -> Plan<Action> {
 
 fn ownership(object: &AmlDataset, observed: &Observed) -> Option<Plan<Action>> {
     let owner = observed.owner.as_ref()?;
-    let name = object.azure_name();
+    let what = format!("Data asset {:?}", object.azure_name());
     let claim =
         |origin, reason, message: String| Some(Plan::act(Action::Claim(origin, reason), reasons::PROGRESSING, message));
     let Some(container) = &observed.container else {
-        return claim(Origin::Created, None, format!("Data asset {name:?} is made in Azure."));
+        return claim(Origin::Created, None, format!("{what} is made in Azure."));
     };
-    let held =
-        object.status.as_ref().and_then(|status| status.azure.as_ref()).is_some_and(|azure| azure.origin.is_some());
-    match owner.judge(&container.properties.tags, held) {
+    match owner.judge(&container.properties.tags, object.is_held()) {
         Ownership::Ours(_) => None,
-        Ownership::Reattach(origin) => {
-            claim(origin, Some(reasons::REATTACHED), format!("Data asset {name:?} was found again."))
-        }
-        Ownership::Taken { uid } => Some(Plan::stalled(
-            reasons::OWNERSHIP_TAKEN,
-            format!(
-                "Data asset {name:?} is now held by another live cluster of installation {:?} (its object's uid is {uid}). Give one of the two another --installation, or delete the object in one of them.",
-                owner.reference.split('/').next().unwrap_or_default()
-            ),
-        )),
+        Ownership::Reattach(origin) => claim(origin, Some(reasons::REATTACHED), format!("{what} was found again.")),
+        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
         Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => {
             let type_ = object.spec.type_.azure();
             match container.properties.data_type.as_deref() {
                 Some(is) if is != type_ => Some(Plan::stalled(
                     reasons::NOT_OWNED,
                     format!(
-                        "Data asset {name:?} can't be taken over: its type is {is}, and spec.type says {type_}. Choose another azureName."
+                        "{what} can't be taken over: its type is {is}, and spec.type says {type_}. Choose another azureName."
                     ),
                 )),
-                _ => claim(Origin::Adopted, Some(reasons::ADOPTED), format!("Data asset {name:?} is taken over.")),
+                _ => claim(Origin::Adopted, Some(reasons::ADOPTED), format!("{what} is taken over.")),
             }
         }
-        Ownership::Foreign { owner } => Some(Plan::stalled(
-            reasons::NOT_OWNED,
-            format!(
-                "Data asset {name:?} exists and {}; nothing was touched. Take it over (adoptionPolicy: Adopt), or choose another azureName.",
-                owner.map_or_else(|| "was not made by this object".to_owned(), |owner| format!("belongs to {owner}"))
-            ),
-        )),
+        Ownership::Foreign { owner } => {
+            let help = "Take it over (adoptionPolicy: Adopt), or make a new AmlDataset with another azureName.";
+            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
+        }
     }
 }
 

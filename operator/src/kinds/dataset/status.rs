@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::content::Content;
 use super::observe::{Observed, Sight};
 use super::plan::is_of;
-use crate::ownership::Ownership;
 
 /// How many versions are told of.
 pub(super) const VERSIONS: usize = 10;
@@ -62,8 +61,6 @@ fn settle(status: &mut AmlDatasetStatus, found: &DataVersion, content: &Content,
 fn origin(observed: &Observed) -> Option<String> {
     let tags = &observed.container.as_ref()?.properties.tags;
     // Held or not: only our own uid counts as seen to be ours.
-    match observed.owner.as_ref()?.judge(tags, true) {
-        Ownership::Ours(origin) => Some(origin.as_str().to_owned()),
-        _ => None,
-    }
+    let ownership = observed.owner.as_ref()?.judge(tags, true);
+    ownership.ours().map(|origin| origin.as_str().to_owned())
 }

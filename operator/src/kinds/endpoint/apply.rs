@@ -13,7 +13,7 @@ use super::{desired, outputs, smoke};
 use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::events::Note;
-use crate::ownership::Origin;
+use crate::ownership::{Origin, Ownership};
 use crate::rollout::{Outcome, operations, traffic};
 
 pub async fn apply(
@@ -108,7 +108,7 @@ async fn claim(context: &Context, observed: &mut Observed, origin: Origin) -> Re
     let answer = observed.workspace.azure.put_online_endpoint(&name, &body).await?;
     started(context, observed, own::UPDATE_ENDPOINT, &name, answer);
     let again = observed.facts.owner.judge(&live.tags, false);
-    let note = if matches!(again, crate::ownership::Ownership::Reattach(_)) {
+    let note = if matches!(again, Ownership::Reattach(_)) {
         Note::normal(reasons::REATTACHED, format!("Endpoint {name:?} was found again."))
     } else {
         Note::normal(reasons::ADOPTED, format!("Endpoint {name:?} was taken over."))

@@ -91,7 +91,11 @@ pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed
     } else {
         (None, Ok(()))
     };
-    let outputs = outputs::observe(context, object).await?;
+    let mut outputs = outputs::observe(context, object).await?;
+    let has_keys = endpoint.as_ref().is_some_and(|endpoint| endpoint.properties.auth_mode.eq_ignore_ascii_case("Key"));
+    if has_keys && state.stable.is_some() && state.candidate.is_none() && state.operation.is_none() {
+        outputs::observe_keys(&workspace, &name, &mut outputs).await?;
+    }
     let facts = Facts {
         id,
         name,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use azureml::resources::online::OnlineEndpoint;
-use azureml_crds::{AmlEndpoint, AmlResource, reasons};
+use azureml::resources::online::{EndpointKeys, OnlineEndpoint};
+use azureml_crds::{AmlEndpoint, AmlResource, annotations, reasons};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ObjectMeta};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::observe::Observed;
 use super::smoke;
-use crate::context::Context;
+use crate::context::{Context, Workspace};
 use crate::error::{Error, Halt};
 use crate::shell::children;
 
@@ -22,8 +22,13 @@ pub enum OutputSeen {
     NotWanted,
     /// It is not there.
     Missing,
-    /// It is ours, in this version.
-    Ours(String),
+    /// It is ours.
+    Ours {
+        /// In this version.
+        version: String,
+        /// The digest of the keys in it.
+        keys: Option<String>,
+    },
     /// Somebody else's.
     Foreign,
 }
@@ -35,6 +40,8 @@ pub struct OutputsSeen {
     pub secret: OutputSeen,
     /// The ConfigMap.
     pub swagger: OutputSeen,
+    /// The digest of the keys that Azure has, where it was asked.
+    pub keys: Option<String>,
     /// The hash that a write of this pass left.
     pub written: Option<String>,
     /// The digest of the swagger document that a write of this pass left.
@@ -62,32 +69,51 @@ pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<OutputsS
         Some(name) => seen(object, maps.get_metadata_opt(name).await?.map(|found| found.metadata)),
         None => OutputSeen::NotWanted,
     };
-    Ok(OutputsSeen { secret, swagger, written: None, swagger_digest: None })
+    Ok(OutputsSeen { secret, swagger, keys: None, written: None, swagger_digest: None })
 }
 
 fn seen(object: &AmlEndpoint, metadata: Option<ObjectMeta>) -> OutputSeen {
     let Some(metadata) = metadata else { return OutputSeen::Missing };
     let owners = metadata.owner_references.unwrap_or_default();
     if owners.iter().any(|owner| owner.uid == object.uid()) {
-        OutputSeen::Ours(metadata.resource_version.unwrap_or_default())
+        let keys = metadata.annotations.and_then(|mut all| all.remove(annotations::KEYS_DIGEST));
+        OutputSeen::Ours { version: metadata.resource_version.unwrap_or_default(), keys }
     } else {
         OutputSeen::Foreign
     }
 }
 
-/// What the outputs are made of, as a hash: whatever of it changes, they are written again. The endpoint's own stamp of
-/// its last change tells of new keys without asking for them.
+/// Notes which keys Azure has, where the Secret lies there with keys: nothing else tells when they were regenerated.
+pub async fn observe_keys(workspace: &Workspace, endpoint: &str, seen: &mut OutputsSeen) -> Result<(), Error> {
+    if matches!(seen.secret, OutputSeen::Ours { .. }) {
+        seen.keys = Some(digest_of(&workspace.azure.online_endpoint_keys(endpoint).await?));
+    }
+    Ok(())
+}
+
+/// Who may read the Secret's annotations may read the keys: the digest tells them nothing.
+fn digest_of(keys: &EndpointKeys) -> String {
+    let digest = Sha256::new()
+        .chain_update(keys.primary_key.expose_secret())
+        .chain_update([0])
+        .chain_update(keys.secondary_key.expose_secret())
+        .finalize();
+    data_encoding::HEXLOWER.encode(&digest)
+}
+
+/// What the outputs are made of, as a hash, the keys apart: whatever of it changes, they are written again.
 #[must_use]
 pub fn hash(endpoint: &OnlineEndpoint, stable: &str, seen: &OutputsSeen) -> String {
-    let properties = &endpoint.properties;
-    let stamp = properties.properties.get("lastModifiedAt").map(String::as_str).unwrap_or_default();
-    let text = format!(
-        "{:?} {:?} {:?} {stable} {stamp}",
-        seen.secret,
-        seen.swagger,
-        properties.scoring_uri.as_deref().unwrap_or_default()
-    );
+    let uri = endpoint.properties.scoring_uri.as_deref().unwrap_or_default();
+    let text = format!("{:?} {:?} {uri:?} {stable}", seen.secret, seen.swagger);
     data_encoding::HEXLOWER.encode(&Sha256::digest(text))
+}
+
+/// The Secret holds other keys than Azure has.
+#[must_use]
+pub fn has_old_keys(seen: &OutputsSeen) -> bool {
+    let OutputSeen::Ours { keys, .. } = &seen.secret else { return false };
+    seen.keys.is_some() && seen.keys != *keys
 }
 
 /// An output that bears the wanted name and is not ours.
@@ -151,7 +177,8 @@ pub async fn write(
             ("key".to_owned(), text(&keys.primary_key)),
             ("activeKey".to_owned(), "Primary".to_owned()),
         ]);
-        children::apply_secret(context, object, name, data).await?;
+        let keys_digest = digest_of(&keys);
+        children::apply_secret(context, object, name, data, (annotations::KEYS_DIGEST, &keys_digest)).await?;
     }
     let seen = observe(context, object).await?;
     let written = hash(&endpoint, stable, &seen);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::observe::Facts;
 use super::{desired, outputs};
-use crate::error::{Halt, Remedy};
-use crate::ownership::{Origin, Ownership};
+use crate::error::Remedy;
+use crate::ownership::{Origin, Ownership, foreign};
 use crate::rollout::traffic::{self, Traffic};
 use crate::rollout::{Commands, Deployed, Desired, Move, Outcome, Provisioning, Request, Seen, State, decide};
 use crate::shell::{After, Extra, Next, Plan, Standing};
@@ -97,14 +97,6 @@ pub fn think(object: &AmlEndpoint, facts: &Facts, now: Timestamp) -> Thought {
     thought
 }
 
-fn halted(halt: &Halt) -> Plan<Action> {
-    let next = match halt.remedy {
-        Remedy::Retry(_) => Next::Wait(After::Poll),
-        Remedy::Await | Remedy::Person => Next::Rest,
-    };
-    Plan { next, standing: Standing::from(halt), extras: Vec::new() }
-}
-
 /// There is no endpoint.
 fn absent(object: &AmlEndpoint, facts: &Facts) -> Thought {
     let mut state = facts.state.clone();
@@ -127,7 +119,7 @@ fn absent(object: &AmlEndpoint, facts: &Facts) -> Thought {
         state = State { rejected: state.rejected, history: state.history, handled: state.handled, ..State::default() };
     }
     let plan = match &facts.wanted {
-        Err(halt) => halted(halt),
+        Err(halt) => Plan::halted(halt),
         Ok(_) => match desired::strategy(&object.spec).unsupported {
             Some(what) => {
                 let message = format!("{what} This release of the operator does not do that: remove it from the spec.");
@@ -174,31 +166,19 @@ fn present(object: &AmlEndpoint, facts: &Facts, now: Timestamp) -> Thought {
 /// Whose it is.
 fn ownership(object: &AmlEndpoint, facts: &Facts) -> Option<Plan<Action>> {
     let endpoint = facts.endpoint.as_ref()?;
-    let azure = object.status.as_ref().and_then(|status| status.azure.as_ref());
-    let held = azure.is_some_and(|azure| azure.origin.is_some());
-    let name = &facts.name;
-    match facts.owner.judge(&endpoint.tags, held) {
+    let what = format!("Endpoint {:?}", facts.name);
+    match facts.owner.judge(&endpoint.tags, object.is_held()) {
         Ownership::Ours(_) => None,
         Ownership::Reattach(origin) => {
-            Some(claim(facts, origin, format!("Endpoint {name:?} was found again and is marked as this object's.")))
+            Some(claim(facts, origin, format!("{what} was found again and is marked as this object's.")))
         }
-        Ownership::Taken { uid } => Some(Plan::stalled(
-            reasons::OWNERSHIP_TAKEN,
-            format!(
-                "Endpoint {name:?} is held by another live object of the same installation name and the same name (uid {uid}). Delete one of the two, or give the other cluster another installation name."
-            ),
-        )),
+        Ownership::Taken { uid } => Some(Plan::halted(&facts.owner.taken(&what, &uid))),
+        Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => {
+            Some(claim(facts, Origin::Adopted, format!("{what} is taken over.")))
+        }
         Ownership::Foreign { owner } => {
-            if object.adoption_policy() == AdoptionPolicy::Adopt {
-                return Some(claim(facts, Origin::Adopted, format!("Endpoint {name:?} is taken over.")));
-            }
-            let by = owner.map_or_else(|| "was not made by this operator".to_owned(), |by| format!("belongs to {by}"));
-            Some(Plan::stalled(
-                reasons::NOT_OWNED,
-                format!(
-                    "Endpoint {name:?} exists in Azure and {by}; it is left alone. Write another spec.azureName, or adoptionPolicy: Adopt to take it over."
-                ),
-            ))
+            let help = "Take it over (adoptionPolicy: Adopt), or make a new AmlEndpoint with another azureName.";
+            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
         }
     }
 }
@@ -342,7 +322,7 @@ fn for_users(object: &AmlEndpoint, facts: &Facts, state: &State, mut plan: Plan<
         } else {
             let hash = outputs::hash(endpoint, &stable.deployment, &facts.outputs);
             let written = facts.outputs.written.as_ref().or_else(|| object.status.as_ref()?.outputs_hash.as_ref());
-            if written != Some(&hash) {
+            if written != Some(&hash) || outputs::has_old_keys(&facts.outputs) {
                 plan.next = Next::Act(Action::WriteOutputs { stable: stable.deployment.clone() });
                 if settled {
                     plan.standing = Standing::progressing(
@@ -407,3 +387,7 @@ fn extras(facts: &Facts, state: &State) -> Vec<Extra> {
         };
     vec![available, rolled_out]
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

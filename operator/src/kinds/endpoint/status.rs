@@ -1,14 +1,13 @@
 //! What status says of what was observed. Pure.
 
-use azureml_crds::AmlEndpoint;
 use azureml_crds::endpoint::AmlEndpointStatus;
 use azureml_crds::status::{AzureObject, fit};
+use azureml_crds::{AmlEndpoint, AmlResource};
 use jiff::Timestamp;
 
 use super::observe::Facts;
 use super::outputs::OutputSeen;
 use super::plan::think;
-use crate::ownership::Ownership;
 use crate::rollout::traffic;
 use crate::shell::Next;
 
@@ -20,11 +19,8 @@ pub fn status(object: &AmlEndpoint, facts: &Facts, now: Timestamp) -> AmlEndpoin
     // The id is recorded with the first step towards Azure; what never got there needs no deletion.
     let acts = matches!(thought.plan.next, Next::Act(_) | Next::Record);
     let origin = facts.endpoint.as_ref().and_then(|endpoint| {
-        let held = status.azure.as_ref().is_some_and(|azure| azure.origin.is_some());
-        match facts.owner.judge(&endpoint.tags, held) {
-            Ownership::Ours(origin) => Some(origin.as_str().to_owned()),
-            _ => None,
-        }
+        let ours = facts.owner.judge(&endpoint.tags, object.is_held()).ours()?;
+        Some(ours.as_str().to_owned())
     });
     if status.azure.is_some() || origin.is_some() || acts {
         let before = status.azure.take().and_then(|azure| azure.origin);

@@ -8,7 +8,7 @@ use super::approval::{Answer, Question, Refusal};
 use super::version::Version;
 use super::{Action, Candidate, Observed, gate};
 use crate::error::Halt;
-use crate::ownership::Ownership;
+use crate::ownership::{Ownership, foreign};
 use crate::shell::{Extra, Next, Plan, Standing};
 
 /// The question that an object and what was observed ask.
@@ -42,39 +42,23 @@ fn owned(object: &AmlModel, observed: &Observed) -> Option<Plan<Action>> {
     if !object.spec.sources.iter().any(|source| source.existing.is_none()) {
         return None;
     }
-    let name = object.azure_name();
+    let what = format!("Model {:?}", object.azure_name());
     match observed.ownership() {
         None if observed.candidates.is_empty() => None,
-        None => Some(Plan::act(
-            Action::CreateContainer,
-            reasons::PROGRESSING,
-            format!("The model {name:?} is made in Azure."),
-        )),
+        None => Some(Plan::act(Action::CreateContainer, reasons::PROGRESSING, format!("{what} is made in Azure."))),
         Some(Ownership::Ours(_)) => None,
         Some(Ownership::Reattach(_)) => Some(Plan::act(
             Action::TagContainer { adopt: false },
             reasons::REATTACHED,
-            format!("The model {name:?} was found again."),
+            format!("{what} was found again."),
         )),
-        Some(Ownership::Taken { uid }) => Some(Plan::stalled(
-            reasons::OWNERSHIP_TAKEN,
-            format!(
-                "Another live cluster of the same installation name has taken the model {name:?} (uid {uid}). Give one of the two operators another installation name, or delete this object."
-            ),
-        )),
-        Some(Ownership::Foreign { .. }) if object.adoption_policy() == AdoptionPolicy::Adopt => Some(Plan::act(
-            Action::TagContainer { adopt: true },
-            reasons::ADOPTED,
-            format!("The model {name:?} is taken over."),
-        )),
+        Some(Ownership::Taken { uid }) => Some(Plan::halted(&observed.owner.taken(&what, &uid))),
+        Some(Ownership::Foreign { .. }) if object.adoption_policy() == AdoptionPolicy::Adopt => {
+            Some(Plan::act(Action::TagContainer { adopt: true }, reasons::ADOPTED, format!("{what} is taken over.")))
+        }
         Some(Ownership::Foreign { owner }) => {
-            let whose = owner.map_or_else(|| "not this object's".to_owned(), |owner| format!("{owner}'s"));
-            Some(Plan::stalled(
-                reasons::NOT_OWNED,
-                format!(
-                    "A model named {name:?} exists in Azure and is {whose}; it is left alone. Write another name in spec.azureName, or spec.adoptionPolicy: Adopt to add versions to it."
-                ),
-            ))
+            let help = "Add versions to it (adoptionPolicy: Adopt), or make a new AmlModel with another azureName.";
+            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
         }
     }
 }

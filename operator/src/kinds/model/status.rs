@@ -30,10 +30,7 @@ pub fn status(object: &AmlModel, observed: &Observed) -> AmlModelStatus {
     let ownership = observed.ownership();
     // A model that was only found again is not held yet: recorded as held, its earlier uid would read as another
     // cluster's.
-    let origin = match &ownership {
-        Some(Ownership::Ours(origin)) => Some(origin.as_str().to_owned()),
-        _ => None,
-    };
+    let origin = ownership.as_ref().and_then(Ownership::ours).map(|origin| origin.as_str().to_owned());
     let about_to = observed.container.is_none() && !observed.candidates.is_empty();
     let found_again = matches!(ownership, Some(Ownership::Reattach(_)));
     // What others own is not recorded as ours to delete.

@@ -204,8 +204,5 @@ async fn progress(workspace: &Workspace, known: &Known, status: &AmlPipelineRunS
 /// The origin of a job that is ours, as status records it. A job that was only found again is not held yet: recorded as
 /// held, its earlier uid would read as another cluster's.
 pub fn origin(ownership: Option<&Ownership>) -> Option<Origin> {
-    match ownership {
-        Some(Ownership::Ours(origin)) => Some(*origin),
-        _ => None,
-    }
+    ownership.and_then(Ownership::ours)
 }

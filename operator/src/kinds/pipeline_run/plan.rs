@@ -6,7 +6,7 @@ use azureml_crds::{AmlPipelineRun, AmlResource, conditions, reasons};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Known, Observed, words};
-use crate::ownership::Ownership;
+use crate::ownership::{Ownership, foreign};
 use crate::shell::{After, Extra, Next, Plan, Standing};
 
 /// How a run ended.
@@ -77,29 +77,11 @@ fn under(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Plan<Action>
     }
     match known.ownership() {
         Some(Ownership::Foreign { owner }) => {
-            let whose = owner.map_or_else(|| "nobody's that it says".to_owned(), |owner| format!("{owner}'s"));
-            return unfinished(
-                Next::Rest,
-                Standing::stalled(
-                    reasons::NOT_OWNED,
-                    format!(
-                        "A job named {:?} exists in Azure and is not this run's but {whose}; it is left alone. Delete it, or make a new AmlPipelineRun.",
-                        known.job_name
-                    ),
-                ),
-            );
+            let help = "Delete it, or make a new AmlPipelineRun.";
+            return unfinished(Next::Rest, Standing::from(&foreign(&what(known), owner.as_deref(), help)));
         }
         Some(Ownership::Taken { uid }) => {
-            return unfinished(
-                Next::Rest,
-                Standing::stalled(
-                    reasons::OWNERSHIP_TAKEN,
-                    format!(
-                        "Another live cluster of the same installation name has taken the job {:?} (uid {uid}). Give one of the two operators another installation name, or delete this object.",
-                        known.job_name
-                    ),
-                ),
-            );
+            return unfinished(Next::Rest, Standing::from(&known.owner.taken(&what(known), &uid)));
         }
         Some(Ownership::Reattach(_)) => {
             return unfinished(
@@ -126,6 +108,10 @@ fn under(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Plan<Action>
         None if known.job.is_none() => submit(known),
         None => running(object, known, now),
     }
+}
+
+fn what(known: &Known) -> String {
+    format!("Job {:?}", known.job_name)
 }
 
 fn retries(known: &Known) -> i32 {

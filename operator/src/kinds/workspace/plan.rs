@@ -11,7 +11,7 @@ use super::access::{self, Wanted};
 use super::observe::{Observed, is_managed};
 use super::{status, template};
 use crate::kinds::operation::may_retry;
-use crate::ownership::{Origin, Ownership};
+use crate::ownership::{Origin, Ownership, foreign};
 use crate::shell::references::Key;
 use crate::shell::{After, Next, Plan, Standing};
 
@@ -138,35 +138,25 @@ fn absent(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Ac
 
 fn ownership(object: &AmlWorkspace, observed: &Observed, found: &WorkspaceResource) -> Option<Plan<Action>> {
     let owner = observed.owner.as_ref()?;
-    let held =
-        object.status.as_ref().and_then(|status| status.azure.as_ref()).is_some_and(|azure| azure.origin.is_some());
     let name = object.azure_name();
-    match owner.judge(&found.tags, held) {
+    let what = format!("Workspace {name:?}");
+    match owner.judge(&found.tags, object.is_held()) {
         Ownership::Ours(_) => None,
         Ownership::Reattach(origin) => Some(Plan::act(
             Action::Tag(origin, reasons::REATTACHED),
             reasons::PROGRESSING,
-            format!("Workspace {name:?} was found again."),
+            format!("{what} was found again."),
         )),
-        Ownership::Taken { uid } => Some(Plan::stalled(
-            reasons::OWNERSHIP_TAKEN,
-            format!(
-                "Workspace {name:?} is now held by another live cluster of installation {:?} (its object's uid is {uid}). Give one of the two another --installation, or delete the object in one of them.",
-                owner.reference.split('/').next().unwrap_or_default()
-            ),
-        )),
+        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
         Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => Some(Plan::act(
             Action::Tag(Origin::Adopted, reasons::ADOPTED),
             reasons::PROGRESSING,
-            format!("Workspace {name:?} is taken over."),
+            format!("{what} is taken over."),
         )),
-        Ownership::Foreign { owner } => Some(Plan::stalled(
-            reasons::NOT_OWNED,
-            format!(
-                "Workspace {name:?} exists and {}. Connect to it (managementPolicy: Observe), take it over (adoptionPolicy: Adopt), or choose another azureName.",
-                owner.map_or_else(|| "was not made by this object".to_owned(), |owner| format!("belongs to {owner}"))
-            ),
-        )),
+        Ownership::Foreign { owner } => {
+            let help = "Connect to it (managementPolicy: Observe), take it over (adoptionPolicy: Adopt), or choose another azureName.";
+            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use azureml_crds::{AmlResource, AmlWorkspace};
 
 use super::access;
 use super::observe::{Observed, is_managed};
-use crate::ownership::Ownership;
 
 pub(super) fn status(object: &AmlWorkspace, observed: &Observed) -> AmlWorkspaceStatus {
     let mut status = object.status.clone().unwrap_or_default();
@@ -54,8 +53,6 @@ fn origin(object: &AmlWorkspace, observed: &Observed) -> Option<String> {
     if !is_managed(object) {
         return None;
     }
-    match observed.owner.as_ref()?.judge(&observed.found.as_ref()?.tags, true) {
-        Ownership::Ours(origin) => Some(origin.as_str().to_owned()),
-        _ => None,
-    }
+    let ownership = observed.owner.as_ref()?.judge(&observed.found.as_ref()?.tags, true);
+    ownership.ours().map(|origin| origin.as_str().to_owned())
 }

@@ -63,8 +63,6 @@ reasons! {
     WAITING_FOR_COMPUTE = "WaitingForCompute";
     /// The AmlDataset that is named does not exist or has no version yet.
     WAITING_FOR_DATASET = "WaitingForDataset";
-    /// The AmlPipeline that is named does not exist or is not ready.
-    WAITING_FOR_PIPELINE = "WaitingForPipeline";
     /// No run has finished with the output that the model is made from.
     WAITING_FOR_RUN = "WaitingForRun";
     /// The AmlModel that is named does not exist or has no approved version yet.
@@ -125,18 +123,12 @@ reasons! {
     NO_TRAFFIC = "NoTraffic";
     /// The spec asks for something that this release of the operator does not do.
     UNSUPPORTED = "Unsupported";
-    /// A Secret lacks the key that is named.
-    SECRET_KEY_MISSING = "SecretKeyMissing";
-    /// The AmlWorkspace that is named is not ready yet.
-    WAITING_FOR_WORKSPACE = "WaitingForWorkspace";
     /// The AmlCompute that is named does not exist.
     COMPUTE_NOT_FOUND = "ComputeNotFound";
     /// The AmlDataset that is named, or its version, does not exist.
     DATASET_NOT_FOUND = "DatasetNotFound";
     /// The AmlPipeline that is named does not exist.
     PIPELINE_NOT_FOUND = "PipelineNotFound";
-    /// The AmlModel that is named does not exist.
-    MODEL_NOT_FOUND = "ModelNotFound";
     /// A version of the model that is named does not exist.
     MODEL_VERSION_NOT_FOUND = "ModelVersionNotFound";
     /// Steps read each other's outputs in a circle.
@@ -171,38 +163,16 @@ reasons! {
     RUN_SUBMITTED = "RunSubmitted";
     /// A run ended well.
     RUN_SUCCEEDED = "RunSucceeded";
-    /// A run that started in Azure was found.
-    RUN_DISCOVERED = "RunDiscovered";
     /// A run was due while another was unfinished, and concurrencyPolicy forbids two.
     RUN_SKIPPED = "RunSkipped";
-    /// A run waits for another one to finish.
-    QUEUED = "Queued";
-    /// The schedule is suspended.
-    SUSPENDED = "Suspended";
     /// A newer desired state took the place of this one.
     SUPERSEDED = "Superseded";
-    /// A person approved a version that did not pass its gate.
-    GATE_OVERRIDDEN = "GateOverridden";
-    /// The candidate got all traffic.
-    PROMOTED = "Promoted";
     /// The previous revision is kept at 0 % while the new one is watched.
     BAKING = "Baking";
-    /// An analysis found the candidate worse than it may be.
-    ANALYSIS_FAILED = "AnalysisFailed";
-    /// The candidate scored worse on the labelled rows than it may.
-    BENCHMARK_FAILED = "BenchmarkFailed";
-    /// There is not enough evidence to judge, so nothing moves.
-    INCONCLUSIVE = "Inconclusive";
-    /// The identity may not read the metrics of the endpoint.
-    METRICS_FORBIDDEN = "MetricsForbidden";
     /// Azure or the deployment's health took longer than progressDeadline.
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded";
-    /// The image of the environment could not be built.
-    IMAGE_BUILD_FAILED = "ImageBuildFailed";
     /// A Secret or ConfigMap of the output's name exists and is not ours.
     OUTPUT_NOT_OWNED = "OutputNotOwned";
-    /// The endpoint's keys were rotated.
-    KEYS_ROTATED = "KeysRotated";
 }
 
 #[cfg(test)]

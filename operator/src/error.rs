@@ -114,6 +114,22 @@ pub fn said(error: &kube::Error) -> String {
     }
 }
 
+/// What Azure does not do before a person changes something.
+fn refused(error: &azureml::Error, message: &str) -> Halt {
+    let code = |codes: &[&str]| codes.iter().any(|code| error.has_code(code));
+    let (reason, help) = if code(&["MissingSubscriptionRegistration", "SubscriptionNotRegistered"]) {
+        (
+            reasons::PROVIDER_NOT_REGISTERED,
+            "Register the subscription for the resource provider (`az provider register`); it is tried again.",
+        )
+    } else if code(&["OutOfQuota", "QuotaExceeded"]) {
+        (reasons::QUOTA_EXCEEDED, "Ask for less in the spec, or raise the subscription's quota; it is tried again.")
+    } else {
+        (reasons::AZURE_REJECTED, "Correct the spec, or what in Azure stands against it; it is tried again.")
+    };
+    Halt::person(reason, format!("{message} {help}"))
+}
+
 /// Azure's classes of error as conditions.
 fn azure_halt(error: &azureml::Error) -> Halt {
     let message = error.to_string();
@@ -123,8 +139,16 @@ fn azure_halt(error: &azureml::Error) -> Halt {
             message: format!("{message} It is tried again."),
             remedy: Remedy::Retry(after),
         },
-        Class::Throttled { after } => Halt { reason: reasons::THROTTLED, message, remedy: Remedy::Retry(after) },
-        Class::Busy { after } => Halt { reason: reasons::AZURE_BUSY, message, remedy: Remedy::Retry(after) },
+        Class::Throttled { after } => Halt {
+            reason: reasons::THROTTLED,
+            message: format!("{message} It is tried again."),
+            remedy: Remedy::Retry(after),
+        },
+        Class::Busy { after } => Halt {
+            reason: reasons::AZURE_BUSY,
+            message: format!("{message} It is tried again."),
+            remedy: Remedy::Retry(after),
+        },
         Class::Forbidden => Halt::person(
             reasons::WAITING_FOR_ROLE_ASSIGNMENT,
             format!(
@@ -137,7 +161,10 @@ fn azure_halt(error: &azureml::Error) -> Halt {
                 "{message} Correct the AmlWorkspace's spec.credentials or what they name (`az ad sp credential reset` gives a new secret); it is tried again when that changes."
             ),
         ),
-        Class::NotFound => Halt::wait(reasons::AZURE_NOT_FOUND, message),
-        Class::Person => Halt::person(reasons::AZURE_REJECTED, message),
+        Class::NotFound => Halt::wait(
+            reasons::AZURE_NOT_FOUND,
+            format!("{message} Make it in Azure, or correct what the spec names; it is looked for again."),
+        ),
+        Class::Person => refused(error, &message),
     }
 }

@@ -9,6 +9,7 @@ mod identity;
 mod kills;
 mod namespace;
 mod order;
+mod outputs;
 mod ownership;
 mod rebuild;
 mod rest;
@@ -30,6 +31,7 @@ fn main() -> std::io::Result<ExitCode> {
     kills::tests(&mut suite);
     namespace::tests(&mut suite);
     order::tests(&mut suite);
+    outputs::tests(&mut suite);
     ownership::tests(&mut suite);
     rebuild::tests(&mut suite);
     rest::tests(&mut suite);

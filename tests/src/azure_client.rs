@@ -62,6 +62,15 @@ impl AzureClient {
         json(self.arm(Method::PUT, &format!("{id}?api-version={api_version}")).await?.json(body)).await
     }
 
+    /// Asks a resource for something (`regenerateKeys`).
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn post(&self, id: &str, what: &str, api_version: &str, body: &Value) -> Result {
+        let request = self.arm(Method::POST, &format!("{id}/{what}?api-version={api_version}")).await?;
+        text(request.json(body)).await.map(|_| ())
+    }
+
     /// Deletes a resource, with more of a query where the type wants it (`&name=value`); Azure may still be at work on
     /// it afterwards.
     ///

@@ -144,7 +144,7 @@ async fn pause<K: Kind>(context: &Context, object: &K::Resource, by: &str) -> Re
 async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeue, Error> {
     if object.annotation(annotations::FORCE_ABANDON) == Some("true") {
         let note = Note::warning(
-            "Abandoned",
+            reasons::ABANDONED,
             format!("Released by {}; what is left in Azure is left.", annotations::FORCE_ABANDON),
         );
         return release::<K>(context, object, Some(note)).await;

@@ -85,18 +85,24 @@ async fn create(context: &Context, object: &AmlEndpoint, observed: &mut Observed
     let body = desired::endpoint(object, &observed.workspace.location(), tags);
     let answer = match observed.workspace.azure.put_online_endpoint(&name, &body).await {
         Ok(answer) => answer,
-        // There is none of this name in the workspace: what is in the way is somebody else's in the region.
-        Err(error) if error.status() == Some(409) => {
-            let message = format!(
-                "The name {name:?} is taken in the region {:?}: {error} Write another spec.azureName in a new AmlEndpoint.",
-                observed.workspace.location()
-            );
-            return Err(Halt::person(reasons::NAME_TAKEN, message).into());
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(not_made(&name, &observed.workspace.location(), error)),
     };
     started(context, observed, own::CREATE_ENDPOINT, &name, answer);
     Ok(vec![Note::normal(reasons::CREATED, format!("Endpoint {name:?} is made in Azure."))])
+}
+
+/// There is none of this name in the workspace: what is in the way is somebody else's in the region.
+fn not_made(name: &str, location: &str, error: azureml::Error) -> Error {
+    let (conflict, words) = (error.has_code("Conflict"), error.to_string());
+    let is_409 = error.status() == Some(409);
+    let error = Error::from(error);
+    if !is_409 || !(conflict || error.halt().reason == reasons::AZURE_REJECTED) {
+        return error;
+    }
+    let message = format!(
+        "The name {name:?} is taken in the region {location:?}: {words} Make a new AmlEndpoint with another spec.azureName."
+    );
+    Halt::person(reasons::NAME_TAKEN, message).into()
 }
 
 /// GET, modify, PUT: the endpoint as it is now, with our tags.
@@ -203,4 +209,36 @@ async fn delete_deployment(context: &Context, observed: &mut Observed, deploymen
     let answer = observed.workspace.azure.delete_online_deployment(&endpoint, &deployment).await?;
     started(context, observed, own::DELETE_DEPLOYMENT, &deployment, answer);
     Ok(vec![Note::normal(reasons::DELETED, format!("Deployment {deployment:?} is removed."))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_conflict_says_that_the_name_is_taken() {
+        let table = [
+            (409, "Conflict", reasons::NAME_TAKEN),
+            (409, "", reasons::NAME_TAKEN),
+            (409, "OperationInProgress", reasons::AZURE_BUSY),
+            (409, "MissingSubscriptionRegistration", reasons::PROVIDER_NOT_REGISTERED),
+            (400, "OutOfQuota", reasons::QUOTA_EXCEEDED),
+            (400, "BadArgument", reasons::AZURE_REJECTED),
+            (429, "", reasons::THROTTLED),
+            (503, "", reasons::AZURE_UNAVAILABLE),
+        ];
+        for (status, code, reason) in table {
+            let error = azureml::Error::Answer {
+                operation: "PUT onlineEndpoints/bank".to_owned(),
+                status,
+                code: code.to_owned(),
+                message: "No".to_owned(),
+                request_id: None,
+                retry_after: None,
+            };
+            let halt = not_made("bank", "westeurope", error).halt();
+            assert_eq!(halt.reason, reason, "{status} {code}");
+            assert_eq!(halt.message.contains("spec.azureName"), reason == reasons::NAME_TAKEN, "{}", halt.message);
+        }
+    }
 }

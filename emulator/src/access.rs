@@ -14,6 +14,12 @@ pub fn role_id(role: &str) -> &str {
     }
 }
 
+/// The name of a built-in role by its GUID; another GUID as it is.
+pub fn role_name(id: &str) -> &str {
+    let known = ["Owner", "Contributor", "Reader", "AzureML Data Scientist"];
+    known.into_iter().find(|name| role_id(name).eq_ignore_ascii_case(id)).unwrap_or(id)
+}
+
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";

@@ -141,6 +141,16 @@ impl Requests {
         }
     }
 
+    /// The newest requests, newest first, as time, method, path and status.
+    pub(crate) fn newest(&self, most: usize) -> Vec<[String; 4]> {
+        let log = self.lock();
+        let cells = |entry: &Entry| {
+            let status = entry.status.map_or_else(|| "not answered".to_owned(), |status| status.to_string());
+            [format!("{:.3}", entry.time), entry.method.clone(), entry.path.clone(), status]
+        };
+        log.entries.iter().rev().take(most).map(cells).collect()
+    }
+
     /// A part of the log, and the number of the request that comes next.
     pub(crate) fn show(&self, wanted: &Wanted) -> Value {
         let log = self.lock();

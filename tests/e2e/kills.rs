@@ -21,7 +21,7 @@ use crate::small;
 use crate::suite::Suite;
 
 /// So many flows at a time: each waits more than it computes.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 5;
 /// At least so many kills must have struck.
 const AT_LEAST: usize = 60;
 /// How often the test looks whether a request is there.

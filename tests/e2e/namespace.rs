@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(100);
 const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// So many flows of a test at a time: each waits more than it computes.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 /// By what the operator acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

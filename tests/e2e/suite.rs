@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::{Builder, Runtime};
 
 /// Tests wait for others far more than they compute, so there may be many more of them than cores.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 10;
 
 /// The list of tests.
 pub struct Suite {

@@ -16,7 +16,7 @@ use crate::programs::programs;
 use crate::tls;
 
 /// How long it may take to come up.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(30);
 
 /// A running emulator.

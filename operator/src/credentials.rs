@@ -13,7 +13,7 @@ use azureml::cloud::Cloud;
 use azureml::transport::Transport;
 use azureml::{Client, WorkspaceId};
 use azureml_crds::references::SecretKeyRef;
-use azureml_crds::workspace::Credentials;
+use azureml_crds::workspace::{Credentials, ManagedIdentity, ServicePrincipal, WorkloadIdentity};
 use azureml_crds::{AmlResource, AmlWorkspace, reasons};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
@@ -126,69 +126,83 @@ pub fn secret_name(credentials: &Credentials) -> Option<&str> {
 
 async fn source(context: &Context, namespace: &str, credentials: &Credentials) -> Result<CredentialSource, Error> {
     if let Some(identity) = &credentials.workload_identity {
-        let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
-        let name = &identity.service_account_name;
-        if accounts.get_metadata_opt(name).await?.is_none() {
-            return Err(Halt::wait(
-                reasons::SERVICE_ACCOUNT_NOT_FOUND,
-                format!("spec.credentials.workloadIdentity.serviceAccountName names ServiceAccount {name:?}, which does not exist in namespace {namespace:?}. Create it."),
-            )
-            .into());
-        }
-        return Ok(CredentialSource::Assertion {
-            tenant_id: identity.tenant_id.clone(),
-            client_id: identity.client_id.clone(),
-            assertion: Arc::new(ServiceAccountToken { accounts, name: name.clone() }),
-        });
+        return workload_identity(context, namespace, identity).await;
     }
-    if let Some(principal) = &credentials.service_principal {
-        if let Some(reference) = &principal.sdk_auth_ref {
-            let text = secret_value(context, namespace, reference).await?;
-            let whole = ServicePrincipalJson::parse(&text).map_err(|error| {
-                Halt::person(
-                    reasons::SECRET_INVALID,
-                    format!("Secret {:?} key {:?} is not what `az ad sp create-for-rbac` prints: {error}. Put its whole JSON output there.", reference.name, reference.key),
-                )
-            })?;
-            return Ok(whole.into());
-        }
-        if let (Some(tenant_id), Some(client_id), Some(certificate)) =
-            (&principal.tenant_id, &principal.client_id, &principal.client_certificate_ref)
-        {
-            let reference = SecretKeyRef { name: certificate.name.clone(), key: certificate.key.clone() };
-            let pem = secret_value(context, namespace, &reference).await?;
-            return Ok(CredentialSource::Certificate {
-                tenant_id: tenant_id.clone(),
-                client_id: client_id.clone(),
-                pem,
-            });
-        }
-        if let (Some(tenant_id), Some(client_id), Some(reference)) =
-            (&principal.tenant_id, &principal.client_id, &principal.client_secret_ref)
-        {
-            let secret = secret_value(context, namespace, reference).await?;
-            return Ok(CredentialSource::ClientSecret {
-                tenant_id: tenant_id.clone(),
-                client_id: client_id.clone(),
-                secret,
-            });
-        }
+    if let Some(principal) = &credentials.service_principal
+        && let Some(source) = service_principal(context, namespace, principal).await?
+    {
+        return Ok(source);
     }
     if let Some(identity) = &credentials.managed_identity {
-        if !context.settings.managed_identity_namespaces.iter().any(|allowed| allowed == namespace) {
-            return Err(Halt::person(
-                reasons::IDENTITY_NOT_ALLOWED,
-                format!("The operator's configuration does not let namespace {namespace:?} use its managed identity. Use workloadIdentity or servicePrincipal, or add the namespace to --managed-identity-namespaces."),
-            )
-            .into());
-        }
-        return Ok(CredentialSource::ManagedIdentity { client_id: identity.client_id.clone() });
+        return managed_identity(context, namespace, identity).map_err(Error::from);
     }
     Err(Halt::person(
         reasons::INVALID_SPEC,
         "spec.credentials names no way to authenticate: write workloadIdentity, servicePrincipal or managedIdentity.",
     )
     .into())
+}
+
+async fn workload_identity(
+    context: &Context,
+    namespace: &str,
+    identity: &WorkloadIdentity,
+) -> Result<CredentialSource, Error> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
+    let name = &identity.service_account_name;
+    if accounts.get_metadata_opt(name).await?.is_none() {
+        return Err(Halt::wait(
+            reasons::SERVICE_ACCOUNT_NOT_FOUND,
+            format!("spec.credentials.workloadIdentity.serviceAccountName names ServiceAccount {name:?}, which does not exist in namespace {namespace:?}. Create it."),
+        )
+        .into());
+    }
+    Ok(CredentialSource::Assertion {
+        tenant_id: identity.tenant_id.clone(),
+        client_id: identity.client_id.clone(),
+        assertion: Arc::new(ServiceAccountToken { accounts, name: name.clone() }),
+    })
+}
+
+/// By what the Secret holds whole, by a certificate, or by a secret; `None` where the spec names none of them.
+async fn service_principal(
+    context: &Context,
+    namespace: &str,
+    principal: &ServicePrincipal,
+) -> Result<Option<CredentialSource>, Error> {
+    if let Some(reference) = &principal.sdk_auth_ref {
+        let text = secret_value(context, namespace, reference).await?;
+        let whole = ServicePrincipalJson::parse(&text).map_err(|error| {
+            Halt::person(
+                reasons::SECRET_INVALID,
+                format!("Secret {:?} key {:?} is not what `az ad sp create-for-rbac` prints: {error}. Put its whole JSON output there.", reference.name, reference.key),
+            )
+        })?;
+        return Ok(Some(whole.into()));
+    }
+    let (Some(tenant_id), Some(client_id)) = (principal.tenant_id.clone(), principal.client_id.clone()) else {
+        return Ok(None);
+    };
+    if let Some(certificate) = &principal.client_certificate_ref {
+        let reference = SecretKeyRef { name: certificate.name.clone(), key: certificate.key.clone() };
+        let pem = secret_value(context, namespace, &reference).await?;
+        return Ok(Some(CredentialSource::Certificate { tenant_id, client_id, pem }));
+    }
+    let Some(reference) = &principal.client_secret_ref else { return Ok(None) };
+    let secret = secret_value(context, namespace, reference).await?;
+    Ok(Some(CredentialSource::ClientSecret { tenant_id, client_id, secret }))
+}
+
+fn managed_identity(context: &Context, namespace: &str, identity: &ManagedIdentity) -> Result<CredentialSource, Halt> {
+    if context.settings.managed_identity_namespaces.iter().any(|allowed| allowed == namespace) {
+        return Ok(CredentialSource::ManagedIdentity { client_id: identity.client_id.clone() });
+    }
+    Err(Halt::person(
+        reasons::IDENTITY_NOT_ALLOWED,
+        format!(
+            "The operator's configuration does not let namespace {namespace:?} use its managed identity. Use workloadIdentity or servicePrincipal, or add the namespace to --managed-identity-namespaces."
+        ),
+    ))
 }
 
 async fn secret_value(context: &Context, namespace: &str, reference: &SecretKeyRef) -> Result<SecretString, Error> {

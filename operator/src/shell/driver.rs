@@ -83,29 +83,7 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
             write_status::<K>(context, object, first, &standing, &extras, now, &[]).await?;
             Ok(Requeue::requeue(BLINK))
         }
-        Next::Act(action) => {
-            context.check_leads()?;
-            tracing::info!(
-                kind = K::Resource::KIND,
-                namespace = object.namespace(),
-                name = object.name(),
-                ?action,
-                "acts"
-            );
-            match K::apply(context, object, &mut observed, action).await {
-                Ok(notes) => {
-                    let now = context.now();
-                    let status = K::status(object, &observed, now);
-                    write_status::<K>(context, object, status, &standing, &extras, now, &notes).await?;
-                    Ok(Requeue::requeue(BLINK))
-                }
-                Err(error) => {
-                    let now = context.now();
-                    let status = K::status(object, &observed, now);
-                    Ok(failed_with::<K>(context, object, status, &error).await)
-                }
-            }
-        }
+        Next::Act(action) => act::<K>(context, object, &mut observed, action, (standing, extras)).await,
         Next::Record => {
             write_status::<K>(context, object, first, &standing, &extras, now, &[]).await?;
             Ok(Requeue::requeue(BLINK))
@@ -120,6 +98,28 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
             let after = if stalled { context.settings.stalled_retry } else { resync::<K>(context, object) };
             Ok(Requeue::requeue(after))
         }
+    }
+}
+
+/// Does one thing, and says how the object stands meanwhile.
+async fn act<K: Kind>(
+    context: &Context,
+    object: &K::Resource,
+    observed: &mut K::Observed,
+    action: K::Action,
+    (standing, extras): (Standing, Vec<Extra>),
+) -> Result<Requeue, Error> {
+    context.check_leads()?;
+    tracing::info!(kind = K::Resource::KIND, namespace = object.namespace(), name = object.name(), ?action, "acts");
+    let done = K::apply(context, object, observed, action).await;
+    let now = context.now();
+    let status = K::status(object, observed, now);
+    match done {
+        Ok(notes) => {
+            write_status::<K>(context, object, status, &standing, &extras, now, &notes).await?;
+            Ok(Requeue::requeue(BLINK))
+        }
+        Err(error) => Ok(failed_with::<K>(context, object, status, &error).await),
     }
 }
 

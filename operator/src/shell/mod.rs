@@ -6,6 +6,7 @@
 //! ([`Kind::status`]). One action a pass.
 
 pub mod children;
+mod claim;
 pub mod driver;
 pub mod filled;
 pub mod fresh;
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::{Error, Halt, Remedy};
 use crate::events::Note;
+pub use claim::Claim;
 use references::References;
 pub use standing::{Extra, Standing};
 

@@ -96,18 +96,13 @@ impl Extra {
     }
 }
 
-/// The conditions that follow from `standing` and `extras`; `lastTransitionTime` is kept where the status stays.
-/// A condition beside the three that is not named in `extras` is kept as it was.
-#[must_use]
-pub fn merge(
-    old: &[Condition],
-    standing: &Standing,
-    extras: &[Extra],
-    generation: i64,
-    now: Timestamp,
-) -> Vec<Condition> {
+/// Type, status, reason and message.
+type Wanted<'a> = (&'a str, String, &'a str, String);
+
+/// The usual three, as far as `standing` speaks of them.
+fn wanted<'a>(old: &'a [Condition], standing: &'a Standing) -> Vec<Wanted<'a>> {
     let before = old.iter().find(|condition| condition.type_ == conditions::READY);
-    let mut wanted: Vec<(&str, String, &str, String)> = Vec::new();
+    let mut wanted: Vec<Wanted<'_>> = Vec::new();
     match standing {
         Standing::Ready { reason, message } => {
             wanted.push((conditions::READY, text(Some(true)), reason, message.clone()))
@@ -138,6 +133,20 @@ pub fn merge(
             wanted.push((conditions::RECONCILING, text(Some(true)), reason, message.clone()));
         }
     }
+    wanted
+}
+
+/// The conditions that follow from `standing` and `extras`; `lastTransitionTime` is kept where the status stays.
+/// A condition beside the three that is not named in `extras` is kept as it was.
+#[must_use]
+pub fn merge(
+    old: &[Condition],
+    standing: &Standing,
+    extras: &[Extra],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let mut wanted = wanted(old, standing);
     for extra in extras {
         wanted.push((extra.kind, text(extra.status), extra.reason, extra.message.clone()));
     }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::observe::{Observed, scale};
 use super::status::errors;
 use crate::kinds::operation::may_retry;
-use crate::ownership::{Origin, Ownership, foreign};
-use crate::shell::{After, Plan, Standing};
+use crate::ownership::{Origin, Ownership};
+use crate::shell::{After, Claim, Plan, Standing};
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,38 +78,18 @@ fn absent(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Acti
 }
 
 fn ownership(object: &AmlCompute, observed: &Observed, found: &Compute) -> Option<Plan<Action>> {
-    let owner = observed.owner.as_ref()?;
-    let name = object.azure_name();
-    let what = format!("Cluster {name:?}");
-    match owner.judge(&found.tags, object.is_held()) {
-        Ownership::Ours(_) => None,
-        Ownership::Reattach(origin) => Some(Plan::act(
-            Action::Tag(origin, reasons::REATTACHED),
-            reasons::PROGRESSING,
-            format!("{what} was found again."),
-        )),
-        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
-        Ownership::Foreign { .. }
-            if object.adoption_policy() == AdoptionPolicy::Adopt && mismatch(object, found).is_none() =>
-        {
-            Some(Plan::act(
-                Action::Tag(Origin::Adopted, reasons::ADOPTED),
-                reasons::PROGRESSING,
-                format!("{what} is taken over."),
-            ))
-        }
-        Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => Some(Plan::stalled(
-            reasons::NOT_OWNED,
-            format!(
-                "Cluster {name:?} can't be taken over: {}. Make a new AmlCompute that says so.",
-                mismatch(object, found).unwrap_or_default()
-            ),
-        )),
-        Ownership::Foreign { owner } => {
-            let help = "Take it over (adoptionPolicy: Adopt), or make a new AmlCompute with another azureName.";
-            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
-        }
+    let claim = Claim {
+        owner: observed.owner.as_ref()?,
+        what: &format!("Cluster {:?}", object.azure_name()),
+        adopts: object.adoption_policy() == AdoptionPolicy::Adopt,
+        help: "Take it over (adoptionPolicy: Adopt), or make a new AmlCompute with another azureName.",
+    };
+    let ownership = claim.owner.judge(&found.tags, object.is_held());
+    if let (Ownership::Foreign { .. }, true, Some(differs)) = (&ownership, claim.adopts, mismatch(object, found)) {
+        let message = format!("{} can't be taken over: {differs}. Make a new AmlCompute that says so.", claim.what);
+        return Some(Plan::stalled(reasons::NOT_OWNED, message));
     }
+    claim.plan(ownership, Action::Tag)
 }
 
 /// What can't be changed in place and differs.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::content::Content;
 use super::observe::{Observed, Sight, version};
-use crate::ownership::{Origin, Ownership, foreign};
-use crate::shell::{After, Next, Plan, Standing};
+use crate::ownership::{Origin, Ownership};
+use crate::shell::{After, Claim, Next, Plan, Standing};
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,34 +61,28 @@ fn reading(object: &AmlDataset) -> Plan<Action> {
 }
 
 fn ownership(object: &AmlDataset, observed: &Observed) -> Option<Plan<Action>> {
-    let owner = observed.owner.as_ref()?;
-    let what = format!("Data asset {:?}", object.azure_name());
-    let claim =
-        |origin, reason, message: String| Some(Plan::act(Action::Claim(origin, reason), reasons::PROGRESSING, message));
-    let Some(container) = &observed.container else {
-        return claim(Origin::Created, None, format!("{what} is made in Azure."));
+    let claim = Claim {
+        owner: observed.owner.as_ref()?,
+        what: &format!("Data asset {:?}", object.azure_name()),
+        adopts: object.adoption_policy() == AdoptionPolicy::Adopt,
+        help: "Take it over (adoptionPolicy: Adopt), or make a new AmlDataset with another azureName.",
     };
-    match owner.judge(&container.properties.tags, object.is_held()) {
-        Ownership::Ours(_) => None,
-        Ownership::Reattach(origin) => claim(origin, Some(reasons::REATTACHED), format!("{what} was found again.")),
-        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
-        Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => {
-            let type_ = object.spec.type_.azure();
-            match container.properties.data_type.as_deref() {
-                Some(is) if is != type_ => Some(Plan::stalled(
-                    reasons::NOT_OWNED,
-                    format!(
-                        "{what} can't be taken over: its type is {is}, and spec.type says {type_}. Choose another azureName."
-                    ),
-                )),
-                _ => claim(Origin::Adopted, Some(reasons::ADOPTED), format!("{what} is taken over.")),
-            }
-        }
-        Ownership::Foreign { owner } => {
-            let help = "Take it over (adoptionPolicy: Adopt), or make a new AmlDataset with another azureName.";
-            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
-        }
+    let Some(container) = &observed.container else {
+        let message = format!("{} is made in Azure.", claim.what);
+        return Some(Plan::act(Action::Claim(Origin::Created, None), reasons::PROGRESSING, message));
+    };
+    let ownership = claim.owner.judge(&container.properties.tags, object.is_held());
+    let wanted = object.spec.type_.azure();
+    if let (Ownership::Foreign { .. }, true, Some(is)) = (&ownership, claim.adopts, &container.properties.data_type)
+        && is != wanted
+    {
+        let message = format!(
+            "{} can't be taken over: its type is {is}, and spec.type says {wanted}. Make a new AmlDataset with another azureName.",
+            claim.what
+        );
+        return Some(Plan::stalled(reasons::NOT_OWNED, message));
     }
+    claim.plan(ownership, |origin, reason| Action::Claim(origin, Some(reason)))
 }
 
 /// A version is of this content.

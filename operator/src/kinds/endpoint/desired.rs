@@ -13,6 +13,7 @@ use azureml_crds::identity::Identity;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::kinds::identity;
 use crate::rollout::{Step, Strategy};
 
 /// Characters of the endpoint's name in a deployment's name.
@@ -100,11 +101,10 @@ pub fn capacity(template: &DeploymentTemplate) -> i32 {
 #[must_use]
 pub fn endpoint(object: &AmlEndpoint, location: &str, tags: BTreeMap<String, String>) -> OnlineEndpoint {
     let spec = &object.spec;
-    let identity = spec.identity.as_ref().map_or_else(|| json!({"type": "SystemAssigned"}), identity);
     OnlineEndpoint {
         location: location.to_owned(),
         tags,
-        identity: Some(identity),
+        identity: Some(identity::body(spec.identity.as_ref())),
         kind: Some("Managed".to_owned()),
         properties: OnlineEndpointProperties {
             auth_mode: spec.auth_mode.unwrap_or_default().as_str().to_owned(),
@@ -138,20 +138,10 @@ pub fn corrected(spec: &AmlEndpointSpec, live: &OnlineEndpoint) -> (OnlineEndpoi
     if let Some(wanted) = &spec.identity
         && !same_identity(wanted, live.identity.as_ref())
     {
-        body.identity = Some(identity(wanted));
+        body.identity = Some(identity::body(Some(wanted)));
         differed.push("identity");
     }
     (body, differed)
-}
-
-fn identity(identity: &Identity) -> Value {
-    let mut body = json!({"type": identity.type_.as_str()});
-    if !identity.user_assigned_identities.is_empty() {
-        let all: Map<String, Value> =
-            identity.user_assigned_identities.iter().map(|id| (id.clone(), json!({}))).collect();
-        body["userAssignedIdentities"] = Value::Object(all);
-    }
-    body
 }
 
 fn same_identity(wanted: &Identity, live: Option<&Value>) -> bool {

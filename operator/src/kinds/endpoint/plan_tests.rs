@@ -21,6 +21,11 @@ use crate::shell::{After, Next, Standing};
 
 const MODEL: &str = "/models/m/versions/1";
 
+/// What is different from a settled endpoint.
+type Change = fn(&mut Facts);
+/// Status and reason of Available and of RolledOut.
+type Told = [(bool, &'static str); 2];
+
 /// An AmlEndpoint with more in its spec, status and annotations.
 fn object(more: &Value, known: &Value, annotations: &Value) -> AmlEndpoint {
     let mut spec = json!({"workspaceRef": {"name": "w"}, "model": {"ref": "m"}, "deployment": {"instanceType": "s"}});
@@ -296,7 +301,7 @@ fn outputs_are_written_when_what_they_are_made_of_changes() {
     let object = object(&spec, &json!({"outputsHash": written}), &json!({}));
     assert_eq!(next(&object, &facts), Next::Rest, "they are as they were written");
 
-    let changes: [(&str, fn(&mut Facts)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("the Secret is gone", |facts| facts.outputs.secret = OutputSeen::Missing),
         ("the Secret was changed", |facts| {
             facts.outputs.secret = OutputSeen::Ours { version: "9".into(), keys: Some("old".into()) };
@@ -328,8 +333,7 @@ fn a_rotation_is_refused_once() {
 
 #[test]
 fn available_tells_of_the_traffic_and_rolled_out_of_the_wanted_revision() {
-    type Change = fn(&mut Facts);
-    let table: [(&str, Change, [(bool, &str); 2]); 6] = [
+    let table: [(&str, Change, Told); 6] = [
         ("all is well", |_| {}, [(true, reasons::SUCCEEDED), (true, reasons::SUCCEEDED)]),
         (
             "no traffic",

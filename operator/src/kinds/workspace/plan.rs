@@ -11,9 +11,9 @@ use super::access::{self, Wanted};
 use super::observe::{Observed, is_managed};
 use super::{status, template};
 use crate::kinds::operation::may_retry;
-use crate::ownership::{Origin, Ownership, foreign};
+use crate::ownership::Origin;
 use crate::shell::references::Key;
-use crate::shell::{After, Next, Plan, Standing};
+use crate::shell::{After, Claim, Next, Plan, Standing};
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,27 +137,13 @@ fn absent(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Ac
 }
 
 fn ownership(object: &AmlWorkspace, observed: &Observed, found: &WorkspaceResource) -> Option<Plan<Action>> {
-    let owner = observed.owner.as_ref()?;
-    let name = object.azure_name();
-    let what = format!("Workspace {name:?}");
-    match owner.judge(&found.tags, object.is_held()) {
-        Ownership::Ours(_) => None,
-        Ownership::Reattach(origin) => Some(Plan::act(
-            Action::Tag(origin, reasons::REATTACHED),
-            reasons::PROGRESSING,
-            format!("{what} was found again."),
-        )),
-        Ownership::Taken { uid } => Some(Plan::halted(&owner.taken(&what, &uid))),
-        Ownership::Foreign { .. } if object.adoption_policy() == AdoptionPolicy::Adopt => Some(Plan::act(
-            Action::Tag(Origin::Adopted, reasons::ADOPTED),
-            reasons::PROGRESSING,
-            format!("{what} is taken over."),
-        )),
-        Ownership::Foreign { owner } => {
-            let help = "Connect to it (managementPolicy: Observe), take it over (adoptionPolicy: Adopt), or choose another azureName.";
-            Some(Plan::halted(&foreign(&what, owner.as_deref(), help)))
-        }
-    }
+    let claim = Claim {
+        owner: observed.owner.as_ref()?,
+        what: &format!("Workspace {:?}", object.azure_name()),
+        adopts: object.adoption_policy() == AdoptionPolicy::Adopt,
+        help: "Connect to it (managementPolicy: Observe), take it over (adoptionPolicy: Adopt), or choose another azureName.",
+    };
+    claim.plan(claim.owner.judge(&found.tags, object.is_held()), Action::Tag)
 }
 
 fn drift(object: &AmlWorkspace, found: &WorkspaceResource) -> Option<Plan<Action>> {

@@ -1,10 +1,10 @@
 //! From `spec.template` to what Azure wants, and what differs. Pure.
 
 use azureml::resources::workspaces::{WorkspaceProperties, WorkspaceResource};
-use azureml_crds::identity::Identity;
 use azureml_crds::workspace::WorkspaceTemplate;
 use serde_json::{Map, Value, json};
 
+use crate::kinds::identity;
 use crate::ownership::{Origin, Owner};
 
 /// The body of a new workspace.
@@ -26,7 +26,7 @@ pub fn body(template: &WorkspaceTemplate, name: &str, owner: &Owner) -> Workspac
         properties.insert("publicNetworkAccess".into(), Value::from(access.as_str()));
     }
     let mut extra = Map::new();
-    extra.insert("identity".into(), identity(template.identity.as_ref()));
+    extra.insert("identity".into(), identity::body(template.identity.as_ref()));
     extra.insert("sku".into(), json!({"name": "Basic", "tier": "Basic"}));
     extra.insert("kind".into(), Value::from("Default"));
     WorkspaceResource {
@@ -41,17 +41,6 @@ pub fn body(template: &WorkspaceTemplate, name: &str, owner: &Owner) -> Workspac
         extra,
         ..WorkspaceResource::default()
     }
-}
-
-fn identity(identity: Option<&Identity>) -> Value {
-    let Some(identity) = identity else { return json!({"type": "SystemAssigned"}) };
-    let mut body = json!({"type": identity.type_.as_str()});
-    if !identity.user_assigned_identities.is_empty() {
-        let all: Map<String, Value> =
-            identity.user_assigned_identities.iter().map(|id| (id.clone(), json!({}))).collect();
-        body["userAssignedIdentities"] = Value::Object(all);
-    }
-    body
 }
 
 /// The fields that can be changed and differ.

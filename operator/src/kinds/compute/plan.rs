@@ -73,7 +73,7 @@ fn absent(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Acti
     {
         return Plan::stalled(reasons::OPERATION_FAILED, failed.message.clone());
     }
-    let message = format!("Cluster {:?} is made in Azure.", object.azure_name());
+    let message = format!("Cluster {:?} is being made in Azure.", object.azure_name());
     Plan::act(Action::Create, reasons::PROGRESSING, message)
 }
 

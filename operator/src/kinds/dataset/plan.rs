@@ -68,7 +68,7 @@ fn ownership(object: &AmlDataset, observed: &Observed) -> Option<Plan<Action>> {
         help: "Take it over (adoptionPolicy: Adopt), or make a new AmlDataset with another azureName.",
     };
     let Some(container) = &observed.container else {
-        let message = format!("{} is made in Azure.", claim.what);
+        let message = format!("{} is being made in Azure.", claim.what);
         return Some(Plan::act(Action::Claim(Origin::Created, None), reasons::PROGRESSING, message));
     };
     let ownership = claim.owner.judge(&container.properties.tags, object.is_held());

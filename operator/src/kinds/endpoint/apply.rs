@@ -88,7 +88,7 @@ async fn create(context: &Context, object: &AmlEndpoint, observed: &mut Observed
         Err(error) => return Err(not_made(&name, &observed.workspace.location(), error)),
     };
     started(context, observed, own::CREATE_ENDPOINT, &name, answer);
-    Ok(vec![Note::normal(reasons::CREATED, format!("Endpoint {name:?} is made in Azure."))])
+    Ok(vec![Note::normal(reasons::CREATED, format!("Endpoint {name:?} was made in Azure."))])
 }
 
 /// There is none of this name in the workspace: what is in the way is somebody else's in the region.
@@ -165,7 +165,8 @@ async fn put_deployment(
         }
         Err(error) => return Err(error.into()),
     }
-    let message = format!("Deployment {deployment:?} with model version {} is made in Azure.", revision.model_version);
+    let message =
+        format!("Deployment {deployment:?} with model version {} was begun in Azure.", revision.model_version);
     Ok(vec![Note::normal(reasons::ROLLING_OUT, message)])
 }
 

@@ -126,7 +126,7 @@ fn absent(object: &AmlEndpoint, facts: &Facts) -> Thought {
                 Plan::stalled(reasons::UNSUPPORTED, message)
             }
             None => {
-                let message = format!("Endpoint {:?} is made in Azure.", facts.name);
+                let message = format!("Endpoint {:?} is being made in Azure.", facts.name);
                 Plan::act(Action::CreateEndpoint, reasons::PROGRESSING, message)
             }
         },

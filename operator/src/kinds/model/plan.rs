@@ -45,7 +45,9 @@ fn owned(object: &AmlModel, observed: &Observed) -> Option<Plan<Action>> {
     let what = format!("Model {:?}", object.azure_name());
     match observed.ownership() {
         None if observed.candidates.is_empty() => None,
-        None => Some(Plan::act(Action::CreateContainer, reasons::PROGRESSING, format!("{what} is made in Azure."))),
+        None => {
+            Some(Plan::act(Action::CreateContainer, reasons::PROGRESSING, format!("{what} is being made in Azure.")))
+        }
         Some(Ownership::Ours(_)) => None,
         Some(Ownership::Reattach(_)) => Some(Plan::act(
             Action::TagContainer { adopt: false },
@@ -76,7 +78,7 @@ fn next(object: &AmlModel, observed: &Observed, question: &Question, answer: &An
     for candidate in &observed.candidates {
         match observed.of_source(&candidate.source) {
             None => {
-                let message = format!("{} is registered as a new version.", candidate.source);
+                let message = format!("{} is being registered as a new version.", candidate.source);
                 return act(register(candidate, question), message);
             }
             Some(version) if version.archived && answer.latest.as_ref() == Some(&version.version) => {

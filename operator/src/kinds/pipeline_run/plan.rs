@@ -125,7 +125,7 @@ fn submit(known: &Known) -> Plan<Action> {
     let action = if known.remembered { Action::Submit } else { Action::Remember };
     unfinished(
         Next::Act(action),
-        Standing::progressing(reasons::PROGRESSING, format!("The job {:?} is submitted.", known.job_name)),
+        Standing::progressing(reasons::PROGRESSING, format!("The job {:?} is being submitted.", known.job_name)),
     )
 }
 

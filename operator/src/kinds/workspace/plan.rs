@@ -133,7 +133,7 @@ fn absent(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Ac
         let message = object.condition(azureml_crds::conditions::STALLED).map(|stalled| stalled.message.clone());
         return Plan::stalled(reasons::OPERATION_FAILED, message.unwrap_or_default());
     }
-    Plan::act(Action::Create, reasons::PROGRESSING, "The workspace is made in Azure.")
+    Plan::act(Action::Create, reasons::PROGRESSING, "The workspace is being made in Azure.")
 }
 
 fn ownership(object: &AmlWorkspace, observed: &Observed, found: &WorkspaceResource) -> Option<Plan<Action>> {

@@ -32,7 +32,7 @@ impl Machine<'_> {
                 "Azure said that the deployment was made, and what is there is not what was asked for.",
             ),
             _ => {
-                let message = format!("{}deployment {:?} is made.", self.prefix(), candidate.deployment);
+                let message = format!("{}deployment {:?} is being made.", self.prefix(), candidate.deployment);
                 Turn::Stop(
                     Move::PutDeployment { deployment: candidate.deployment.clone() },
                     Standing::progressing(reasons::ROLLING_OUT, message),

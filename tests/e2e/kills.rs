@@ -25,7 +25,7 @@ const AT_ONCE: usize = 5;
 /// At least so many kills must have struck.
 const AT_LEAST: usize = 60;
 /// How often the test looks whether a request is there.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Done, Moment::Answered];
 
@@ -101,6 +101,8 @@ struct Flow {
     scenario: Scenario,
     operator: Operator,
     door: Door,
+    /// The number of the emulator's first request of this flow.
+    since: u64,
     // The kubeconfig that leads through the door lies in it.
     _folder: tempfile::TempDir,
 }
@@ -116,10 +118,11 @@ impl Flow {
 
     async fn start(scenario: Scenario, door: Door, folder: tempfile::TempDir) -> Result<Self> {
         let options = Options { kubeconfig: Some(door.kubeconfig().to_owned()), ..Options::only(&scenario.namespace) };
+        let since = scenario.emulator.position().await?;
         let operator = scenario.operator_with(options).await?;
         let objects = small::objects(&scenario);
         scenario.apply_all(&objects).await?;
-        Ok(Self { scenario, operator, door, _folder: folder })
+        Ok(Self { scenario, operator, door, since, _folder: folder })
     }
 
     /// Everything is Ready and there is one of each, and the endpoint answers.
@@ -140,7 +143,7 @@ async fn recorded(world: &Arc<World>) -> Result<Vec<Target>> {
     let mut flow = Flow::start(scenario, door, folder).await?;
     flow.ends_well().await?;
     let kubernetes = flow.door.writes().into_iter().map(Target::Kubernetes);
-    let azure = azure_writes(&flow.scenario).await?;
+    let azure = azure_writes(&flow).await?;
     let mut targets: Vec<Target> = azure.into_iter().map(Target::Azure).chain(kubernetes).collect();
     flow.operator.stop().await?;
     // A token is asked for, not made; it leaves nothing behind.
@@ -149,10 +152,11 @@ async fn recorded(world: &Arc<World>) -> Result<Vec<Target>> {
 }
 
 /// The writes of the scenario's operator to Azure, ARM's and the blob store's.
-async fn azure_writes(scenario: &Scenario) -> Result<Vec<AzureWrite>> {
+async fn azure_writes(flow: &Flow) -> Result<Vec<AzureWrite>> {
+    let (scenario, since) = (&flow.scenario, flow.since);
     let arm = scenario.azure_writes().await?;
     let account = account(scenario).await?;
-    let blob = scenario.emulator.requests(0, &format!("/blob/{account}/"), true).await?.requests;
+    let blob = scenario.emulator.requests(since, &format!("/blob/{account}/"), true).await?.requests;
     let mut all: Vec<Answered> = arm.into_iter().chain(blob).filter(changes_something).collect();
     all.sort_by_key(|request| request.seq);
     let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -256,7 +260,7 @@ async fn met(flow: &Flow, target: &Target, fault: Option<&str>) -> Result {
         let met = match (target, fault) {
             (Target::Kubernetes(_), _) => return flow.door.caught(LIMIT).await,
             (Target::Azure(_), Some(fault)) => flow.scenario.emulator.fault_state(fault).await?.holds(),
-            (Target::Azure(write), None) => azure_writes(&flow.scenario).await?.contains(write),
+            (Target::Azure(write), None) => azure_writes(flow).await?.contains(write),
         };
         if met {
             return Ok(());

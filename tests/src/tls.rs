@@ -80,16 +80,46 @@ pub fn service_account_keys(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((private, public))
 }
 
-/// Writes a file.
+/// Writes a file at once: who reads it meanwhile reads the old text or the new one.
 ///
 /// # Errors
 /// When it can't be written; the path is named.
 pub fn write(path: &Path, text: &str) -> Result {
-    std::fs::write(path, text).doing(path.display())
+    let part = path.with_extension(format!("{}.part", uuid::Uuid::new_v4().simple()));
+    std::fs::write(&part, text).doing(part.display())?;
+    std::fs::rename(&part, path).doing(path.display())
 }
 
 /// The one TLS provider of the process; calling it again does no harm.
 pub fn install_provider() {
     // An error says that there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::write;
+
+    #[test]
+    fn a_file_that_is_written_again_is_never_seen_in_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let texts = ["a".repeat(100_000), "b".repeat(100_000)];
+        write(&path, &texts[0]).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in 0..200 {
+                    write(&path, &texts[turn % 2]).unwrap();
+                }
+                done.store(true, Ordering::SeqCst);
+            });
+            while !done.load(Ordering::SeqCst) {
+                assert!(texts.contains(&std::fs::read_to_string(&path).unwrap()));
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
 }

@@ -19,7 +19,7 @@ pub struct Claims {
     pub oid: String,
     /// Client id of the application.
     pub appid: String,
-    /// Unix seconds of its issue.
+    /// Unix seconds when it was made.
     pub iat: i64,
     /// Unix seconds after which it is no longer good.
     pub exp: i64,

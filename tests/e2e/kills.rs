@@ -231,7 +231,7 @@ async fn kill(world: &Arc<World>, index: usize, target: &Target, moment: Moment)
         flow.operator.kill()?;
         flow.door.release();
         if let Some(fault) = &fault {
-            flow.scenario.emulator.clear_fault(fault).await?;
+            let_go(&flow, fault).await?;
         }
         flow.operator.launch()?;
         flow.operator.wait_until_ready().await?;
@@ -251,6 +251,19 @@ async fn arm(scenario: &Scenario, write: &AzureWrite, moment: Moment) -> Result<
     let account = account(scenario).await?;
     let fault = json!({"method": write.method, "path": pattern(scenario, &account, write), "skip": write.nth, "count": 1, "effect": effect});
     Ok(Some(scenario.emulator.fault(&fault).await?))
+}
+
+/// Takes the fault away once the emulator has seen that who sent the held request is gone: let go before, a request that
+/// was to be held before it is done would be done after all.
+async fn let_go(flow: &Flow, fault: &str) -> Result {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while flow.scenario.emulator.fault_state(fault).await?.holds() {
+        if tokio::time::Instant::now() > deadline {
+            return Err(Failure::new("the emulator holds a request of a process that is gone"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    flow.scenario.emulator.clear_fault(fault).await
 }
 
 /// Waits until the write is held, or answered.

@@ -1,0 +1,180 @@
+//! What a write on a deployment begins.
+
+use super::endpoint::{Deployment, Endpoint};
+use super::rules::{self, Refusal};
+use super::{Begun, Fate, Online, Work, release, restore};
+use crate::automl::mlflow_model;
+use azureml_emulator_learn::Model;
+use serde_json::{Map, Value};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+impl Online {
+    /// Makes or replaces a deployment.
+    pub(crate) fn put_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+    ) -> Result<Begun, Refusal> {
+        rules::name("deployment", name)?;
+        let model = self.check_model(workspace, body)?;
+        let now = self.0.jobs.ground().now();
+        let begun = self.with(workspace, endpoint, |endpoint| {
+            rules::ready(endpoint)?;
+            let put = rules::DeploymentBody::read(body)?;
+            let key = name.to_ascii_lowercase();
+            let before = endpoint.clone();
+            let created = !endpoint.deployments.contains_key(&key);
+            let deployment = endpoint.deployments.entry(key).or_insert_with(|| Deployment {
+                name: name.to_owned(),
+                envelope: Map::new(),
+                properties: Map::new(),
+                state: "Creating",
+                model: None,
+                lines: VecDeque::new(),
+                pending: 0,
+                created: now,
+            });
+            if !created {
+                deployment.state = "Updating";
+            }
+            deployment.envelope = put.envelope;
+            deployment.properties = put.properties;
+            deployment.say(now, &format!("Instance status: pulling the model {model}"));
+            endpoint.busy = Some(operation.to_owned());
+            let shown = endpoint.deployments.get(&name.to_ascii_lowercase()).map(|d| endpoint.show_deployment(d));
+            Ok((shown.unwrap_or_default(), before))
+        });
+        let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
+        let created = !before.deployments.contains_key(&name.to_ascii_lowercase());
+        let work = self.loading(workspace, name, operation, before, model);
+        Ok(Begun { shown, created, work })
+    }
+
+    /// The model a deployment names has to be there before it is made.
+    fn check_model(&self, workspace: &str, body: &Map<String, Value>) -> Result<String, Refusal> {
+        let model = body.get("properties").and_then(|properties| properties.get("model")).and_then(Value::as_str);
+        let model = model.ok_or_else(|| Refusal::bad("The deployment names no model: give properties.model."))?;
+        let known = self.0.jobs.resolve(workspace, model);
+        known.map_err(|error| Refusal { status: 404, code: "ResourceNotFound", message: error.to_string() })?;
+        Ok(model.to_owned())
+    }
+
+    /// Loads the model, and ends the operation with it.
+    fn loading(&self, workspace: &str, name: &str, operation: &str, before: Endpoint, model: String) -> Work {
+        let (online, workspace, endpoint) = (self.clone(), workspace.to_owned(), before.name.clone());
+        let (key, operation) = (name.to_ascii_lowercase(), operation.to_owned());
+        Box::new(move |fate| {
+            let loaded = match &fate {
+                Fate::Fail { code, message } => Err((code.clone(), message.clone())),
+                _ => online.load(&workspace, &model).map_err(|message| {
+                    ("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}"))
+                }),
+            };
+            let now = online.0.jobs.ground().now();
+            let end = online.with(&workspace, &endpoint, |endpoint| {
+                release(endpoint, &operation);
+                if fate == Fate::Revert && before.deployments.contains_key(&key) {
+                    restore(endpoint, before);
+                    return Ok(());
+                }
+                let Some(deployment) = endpoint.deployments.get_mut(&key) else { return Ok(()) };
+                match loaded {
+                    Ok(model) => {
+                        deployment.say(now, &format!("Model loaded: {} input columns", model.input_columns().len()));
+                        deployment.say(now, "Listening at: http://0.0.0.0:31311");
+                        deployment.model = Some(Arc::new(model));
+                        deployment.state = "Succeeded";
+                        Ok(())
+                    }
+                    Err((code, message)) => {
+                        deployment.say(now, &message);
+                        deployment.state = "Failed";
+                        Err((code, message))
+                    }
+                }
+            });
+            end.unwrap_or(Ok(()))
+        })
+    }
+
+    fn load(&self, workspace: &str, model: &str) -> Result<Model, String> {
+        let folder = self.0.jobs.resolve(workspace, model).map_err(|error| error.to_string())?;
+        mlflow_model::load(self.0.jobs.ground(), &folder.place).map_err(|error| error.to_string())
+    }
+
+    /// Changes a deployment's tags and capacity.
+    pub(crate) fn patch_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        body: &Map<String, Value>,
+        operation: &str,
+    ) -> Result<Begun, Refusal> {
+        let key = name.to_ascii_lowercase();
+        let begun = self.with(workspace, endpoint, |endpoint| {
+            rules::free(endpoint)?;
+            let before = endpoint.clone();
+            let Some(deployment) = endpoint.deployments.get_mut(&key) else {
+                return Err(Refusal::not_found("deployment", name));
+            };
+            for field in ["tags", "sku"] {
+                if let Some(value) = body.get(field) {
+                    deployment.envelope.insert(field.to_owned(), value.clone());
+                }
+            }
+            deployment.state = "Updating";
+            endpoint.busy = Some(operation.to_owned());
+            Ok((endpoint.deployments.get(&key).map(|d| endpoint.show_deployment(d)).unwrap_or_default(), before))
+        });
+        let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
+        let work = self.ending(workspace, endpoint, operation, Some(before), move |endpoint, failed| {
+            if let Some(deployment) = endpoint.deployments.get_mut(&key) {
+                deployment.state = if deployment.model.is_some() && !failed { "Succeeded" } else { "Failed" };
+            }
+        });
+        Ok(Begun { shown, created: false, work })
+    }
+
+    /// Deletes a deployment; `None` when there is none.
+    pub(crate) fn delete_deployment(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+        operation: &str,
+    ) -> Result<Option<Work>, Refusal> {
+        let key = name.to_ascii_lowercase();
+        let begun = self.with(workspace, endpoint, |endpoint| {
+            if !endpoint.deployments.contains_key(&key) {
+                return Ok(false);
+            }
+            rules::free(endpoint)?;
+            rules::idle(endpoint, &key)?;
+            if let Some(deployment) = endpoint.deployments.get_mut(&key) {
+                deployment.state = "Deleting";
+            }
+            endpoint.busy = Some(operation.to_owned());
+            Ok(true)
+        });
+        match begun {
+            None | Some(Ok(false)) => Ok(None),
+            Some(Err(refusal)) => Err(refusal),
+            Some(Ok(true)) => Ok(Some(self.ending(workspace, endpoint, operation, None, move |endpoint, failed| {
+                if failed {
+                    if let Some(deployment) = endpoint.deployments.get_mut(&key) {
+                        deployment.state = "Failed";
+                    }
+                    return;
+                }
+                endpoint.deployments.remove(&key);
+                endpoint.traffic.retain(|name, _| name.to_ascii_lowercase() != key);
+                endpoint.mirror.retain(|name, _| name.to_ascii_lowercase() != key);
+            }))),
+        }
+    }
+}

@@ -17,10 +17,14 @@ impl WorkspaceId {
     /// The ARM id.
     #[must_use]
     pub fn arm_id(&self) -> ArmId {
-        ArmId(format!(
-            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices/workspaces/{}",
-            self.subscription_id, self.resource_group, self.name
-        ))
+        let group = self.group_id();
+        ArmId(format!("{group}/providers/Microsoft.MachineLearningServices/workspaces/{}", self.name))
+    }
+
+    /// The ARM id of the resource group.
+    #[must_use]
+    pub fn group_id(&self) -> String {
+        format!("/subscriptions/{}/resourceGroups/{}", self.subscription_id, self.resource_group)
     }
 }
 

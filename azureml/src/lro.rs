@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::transport::{Auth, Body, Request};
 use crate::workspace::Client;
 
@@ -124,8 +124,20 @@ impl Client {
             (202, Style::Location) => Ok(OperationState::Running { retry_after }),
             (200..=299, Style::Location) => Ok(OperationState::Succeeded),
             (200..=299, Style::AsyncOperation) => read(&answer.json()?, retry_after, &answer.operation),
-            _ => Err(answer.refusal()),
+            (_, style) => refused(answer.refusal(), style),
         }
+    }
+}
+
+/// A `Location` tells of a failed operation by the status and the error of its own answer (ARM's rule): what is no
+/// trouble of the request is the operation's end.
+fn refused(error: Error, style: Style) -> Result<OperationState, Error> {
+    match (style, error.class(), &error) {
+        (Style::Location, Class::Person, Error::Answer { status, code, message, .. }) => {
+            let code = if code.is_empty() { status.to_string() } else { code.clone() };
+            Ok(OperationState::Failed { code, message: message.clone() })
+        }
+        _ => Err(error),
     }
 }
 
@@ -169,5 +181,27 @@ mod tests {
             read(&json!({"status": "Failed", "error": {"code": "OutOfQuota", "message": "no"}}), None, "x").unwrap();
         assert_eq!(failed, OperationState::Failed { code: "OutOfQuota".into(), message: "no".into() });
         assert!(read(&json!({}), None, "x").is_err());
+    }
+
+    #[test]
+    fn a_location_that_answers_with_an_error_tells_the_end_of_the_operation() {
+        let answer = |status, code: &str| Error::Answer {
+            operation: "GET x".into(),
+            status,
+            code: code.into(),
+            message: "no".into(),
+            request_id: None,
+            retry_after: None,
+        };
+        let failed = OperationState::Failed { code: "BadStorage".into(), message: "no".into() };
+        assert_eq!(refused(answer(400, "BadStorage"), Style::Location), Ok(failed));
+        for (status, code, style) in [
+            (400, "BadStorage", Style::AsyncOperation),
+            (403, "AuthorizationFailed", Style::Location),
+            (429, "", Style::Location),
+            (500, "", Style::Location),
+        ] {
+            assert!(refused(answer(status, code), style).is_err(), "{status} {code}");
+        }
     }
 }

@@ -61,6 +61,12 @@ pub struct AmlComputeProperties {
     /// Nodes by state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_state_counts: Option<NodeStateCounts>,
+    /// `Steady`, or `Resizing` while nodes come or go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocation_state: Option<String>,
+    /// Errors of the nodes: a quota that is used up, a subnet without addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "nullable")]
+    pub errors: Vec<Value>,
     /// Everything else.
     #[serde(flatten)]
     pub extra: Extra,
@@ -88,6 +94,32 @@ pub struct NodeStateCounts {
     pub running_node_count: i32,
     /// Starting.
     pub preparing_node_count: i32,
+    /// Broken.
+    pub unusable_node_count: i32,
+    /// On their way out.
+    pub leaving_node_count: i32,
+    /// Taken away by Azure (low priority).
+    pub preempted_node_count: i32,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Node {
+    /// Its id.
+    pub node_id: String,
+    /// `idle`, `running`, `preparing`, `unusable`, `leaving` or `preempted`.
+    pub node_state: String,
+    /// The run that it works on.
+    pub run_id: Option<String>,
+}
+
+/// `nodes`, as the service answers; `value`, as its description has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Nodes {
+    #[serde(alias = "value", default)]
+    nodes: Vec<Node>,
 }
 
 impl Workspace {
@@ -123,6 +155,16 @@ impl Workspace {
         let url = self.client.arm_url(&self.id_of(&format!("computes/{name}")), self.client.api_version(), &[])?;
         let body = json!({"properties": {"properties": {"scaleSettings": scale}}});
         self.client.write("computes", Method::PATCH, url, Some(body), Vec::new()).await
+    }
+
+    /// The first page of a cluster's nodes: those that Azure lists first are enough to tell what they work on.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn compute_nodes(&self, name: &str) -> Result<Vec<Node>, Error> {
+        let answer = self.post("computes", &format!("computes/{name}/listNodes"), None, true).await?;
+        let nodes: Nodes = answer.json()?;
+        Ok(nodes.nodes)
     }
 
     /// Deletes a compute and its machines.

@@ -48,11 +48,19 @@ impl Workspace {
     /// # Errors
     /// Azure's answer, or that there is none.
     pub async fn default_datastore(&self) -> Result<Datastore, Error> {
-        let all: Vec<Datastore> = self.read_list("datastores", "datastores", &[("isDefault", "true")]).await?;
-        all.into_iter().find(|datastore| datastore.properties.is_default).ok_or_else(|| Error::Malformed {
+        self.find_default_datastore().await?.ok_or_else(|| Error::Malformed {
             operation: "GET datastores".to_owned(),
             message: "the workspace has no default datastore".to_owned(),
         })
+    }
+
+    /// The workspace's own datastore; `None` where no datastore is the default.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn find_default_datastore(&self) -> Result<Option<Datastore>, Error> {
+        let all: Vec<Datastore> = self.read_list("datastores", "datastores", &[("isDefault", "true")]).await?;
+        Ok(all.into_iter().find(|datastore| datastore.properties.is_default))
     }
 
     /// A datastore.

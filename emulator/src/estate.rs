@@ -12,7 +12,7 @@ use crate::control::requests::Requests;
 use crate::entra;
 use crate::online::rules::Refusal;
 use crate::operations::Operations;
-use crate::tokens::{Claims, Signer};
+use crate::tokens::{Claims, Signer, TokenError};
 use crate::world::World;
 use axum::http::HeaderMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,11 +62,15 @@ impl Estate {
         for audience in audiences {
             match self.signer.check(token.trim(), audience, now) {
                 Ok(claims) => return Ok(claims),
-                Err(error) => last = Some(error),
+                // That it is for another service says less than what is wrong with it for its own.
+                Err(error) if last.is_none() || !matches!(error, TokenError::Audience { .. }) => last = Some(error),
+                Err(_) => {}
             }
         }
-        let why = last.map_or_else(String::new, |error| error.to_string());
-        Err(refused(format!("The access token is invalid: {why}.")))
+        let why = last.as_ref().map_or_else(String::new, ToString::to_string);
+        let refusal = refused(format!("The access token is invalid: {why}."));
+        let expired = matches!(last, Some(TokenError::Expired));
+        Err(Refusal { code: if expired { "ExpiredAuthenticationToken" } else { refusal.code }, ..refusal })
     }
 
     /// Whether a principal may do an action on a resource.

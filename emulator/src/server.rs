@@ -1,6 +1,7 @@
 //! The one HTTPS port: from a request, by what was ordered for it, to the surface that answers.
 
-use crate::control::faults::{Effect, Verdict};
+use crate::control::faults::answer::{ordered, reset, spoilt};
+use crate::control::faults::{Moment, Verdict};
 use crate::control::requests::Seen;
 use crate::entra;
 use crate::estate::Estate;
@@ -12,7 +13,7 @@ use crate::{arm, blob, control};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -93,11 +94,11 @@ async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> R
     if let Some(held) = &verdict.before {
         held.wait().await;
     }
-    if verdict.reset {
+    if verdict.reset == Some(Moment::Before) {
         reset();
     }
     if let Some(effect) = &verdict.answer {
-        return ordered(effect);
+        return spoilt(ordered(effect), verdict, app.estate.clock.now()).await;
     }
     let executor = Arc::clone(app);
     // A task of its own: what has begun is done whole, whether the client waits for the answer or not.
@@ -106,35 +107,10 @@ async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> R
     if let Some(held) = &verdict.after {
         held.wait().await;
     }
-    response
-}
-
-/// Ends the connection without an answer: the unwinding ends hyper's task, which closes it. No panic hook is run.
-fn reset() {
-    std::panic::resume_unwind(Box::new("the connection is reset on purpose"));
-}
-
-/// The answer that a fault orders.
-fn ordered(effect: &Effect) -> Response<Body> {
-    let status = effect.status.unwrap_or(500);
-    let mut response = match &effect.raw_body {
-        Some(body) => {
-            let mut response = Response::new(Body::from(body.clone()));
-            *response.status_mut() = axum::http::StatusCode::from_u16(status).unwrap_or_default();
-            response
-        }
-        None => {
-            let code =
-                effect.code.as_deref().unwrap_or(if status == 429 { "TooManyRequests" } else { "InternalServerError" });
-            error(status, code, effect.message.as_deref().unwrap_or("This was ordered."))
-        }
-    };
-    for (name, value) in &effect.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            response.headers_mut().insert(name, value);
-        }
+    if verdict.reset == Some(Moment::After) {
+        reset();
     }
-    response
+    spoilt(response, verdict, app.estate.clock.now()).await
 }
 
 impl App {
@@ -196,7 +172,8 @@ impl App {
         let now = self.estate.clock.now();
         let machine = jiff::Timestamp::now().as_second();
         let signed_in = entra::sign_in(&self.estate.world(), tenant, &form, now.as_second(), machine);
-        match signed_in.map(|claims| entra::grant(&self.estate.signer, &claims)) {
+        let skewed = signed_in.map(|claims| claims.moved(incoming.orders.token_skew));
+        match skewed.map(|claims| entra::grant(&self.estate.signer, &claims)) {
             Ok(Ok(body)) => response(200, &body),
             Ok(Err(why)) => error(500, "InternalServerError", &why.to_string()),
             Err(why) => {

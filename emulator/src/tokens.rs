@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// Seconds a token is good for, as Entra ID's default.
 pub const LIFETIME: i64 = 3599;
 
+/// Seconds by which clocks may differ.
+const TOLERANCE: i64 = 300;
+
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -23,6 +26,14 @@ pub struct Claims {
     pub iat: i64,
     /// Unix seconds after which it is no longer good.
     pub exp: i64,
+}
+
+impl Claims {
+    /// The same by a clock that is so many seconds off.
+    #[must_use]
+    pub fn moved(self, seconds: i64) -> Self {
+        Self { iat: self.iat + seconds, exp: self.exp + seconds, ..self }
+    }
 }
 
 /// Why tokens cannot be made or are refused.
@@ -45,6 +56,9 @@ pub enum TokenError {
     /// Too old.
     #[error("the token has expired")]
     Expired,
+    /// Made later than now, by more than clocks may differ.
+    #[error("the token is not good yet")]
+    Early,
 }
 
 /// Signs and checks tokens.
@@ -87,7 +101,11 @@ impl Signer {
         if claims.aud.trim_end_matches('/') != audience.trim_end_matches('/') {
             return Err(TokenError::Audience { found: claims.aud, wanted: audience.to_owned() });
         }
-        if claims.exp <= now { Err(TokenError::Expired) } else { Ok(claims) }
+        match claims {
+            Claims { exp, .. } if exp <= now => Err(TokenError::Expired),
+            Claims { iat, .. } if iat > now + TOLERANCE => Err(TokenError::Early),
+            claims => Ok(claims),
+        }
     }
 }
 
@@ -110,6 +128,9 @@ mod tests {
         let token = signer.sign(&claims).unwrap();
         assert_eq!(signer.check(&token, "https://ml.azure.com/", 199).unwrap(), claims);
         assert!(matches!(signer.check(&token, "https://ml.azure.com", 200), Err(TokenError::Expired)));
+        let ahead = signer.sign(&claims.moved(400)).unwrap();
+        assert!(matches!(signer.check(&ahead, "https://ml.azure.com", 199), Err(TokenError::Early)));
+        assert!(signer.check(&ahead, "https://ml.azure.com", 200).is_ok());
         assert!(matches!(signer.check(&token, "https://storage.azure.com", 1), Err(TokenError::Audience { .. })));
         let other = Signer::generate().unwrap();
         assert!(matches!(other.check(&token, "https://ml.azure.com", 1), Err(TokenError::Signature(_))));

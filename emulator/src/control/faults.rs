@@ -1,9 +1,17 @@
 //! Faults: what goes wrong on purpose, for the requests that match.
+//!
+//! A fault hits requests by `method`, `path` and `body` (patterns), after the first `skip`, `count` times at most and
+//! with a `probability`, until it is removed. What it does is its `effect` ([`effect::EFFECTS`]).
+
+pub(crate) mod answer;
+mod effect;
 
 use crate::online::Fate;
 use crate::online::scoring::Trouble;
 use crate::run_history::run::RunError;
 use crate::surface::http::Orders;
+pub(crate) use effect::Moment;
+use effect::{EFFECTS, Effect, Reason, Truncated};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,57 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// When a request is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Hold {
-    /// Before it is executed; one whose client goes away never is.
-    Before,
-    /// After it was executed, before it is answered.
-    After,
-}
-
-/// Why something fails, in Azure's terms.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Reason {
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
-
-/// What a deployment's model does wrong.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct ModelTrouble {
-    pub(crate) delay_milliseconds: u64,
-    pub(crate) status: Option<u16>,
-    pub(crate) wrong: bool,
-}
-
-/// What happens to a request that matches.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct Effect {
-    /// It is not executed, and answered with this status.
-    pub(crate) status: Option<u16>,
-    pub(crate) code: Option<String>,
-    pub(crate) message: Option<String>,
-    pub(crate) raw_body: Option<String>,
-    pub(crate) headers: BTreeMap<String, String>,
-    /// It waits before anything else.
-    pub(crate) delay_milliseconds: Option<u64>,
-    /// It is not executed, and the connection ends without an answer.
-    pub(crate) reset: bool,
-    pub(crate) hold: Option<Hold>,
-    pub(crate) operation_fails: Option<Reason>,
-    /// The operation is said to succeed, and changes nothing.
-    pub(crate) operation_reverts: bool,
-    pub(crate) operation_takes_milliseconds: Option<u64>,
-    pub(crate) job_fails: Option<Reason>,
-    /// For requests that are scored: `path` is matched with `/onlineEndpoints/{name}/deployments/{name}`.
-    pub(crate) model: Option<ModelTrouble>,
-}
 
 /// A fault as it is asked for.
 #[derive(Debug, Deserialize)]
@@ -81,10 +38,15 @@ struct Wanted {
 /// Why a fault is none.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FaultError {
-    #[error("the fault can't be read: {0}")]
+    #[error("the fault can't be read: {0}. It has method, path and body (patterns), skip, count, probability, and an effect of: {effects}", effects = effects())]
     Form(#[from] serde_json::Error),
     #[error("the fault's pattern can't be read: {0}")]
     Pattern(#[from] regex::Error),
+}
+
+/// All effects in one line.
+fn effects() -> String {
+    EFFECTS.iter().map(|(name, what)| format!("{name} ({what})")).collect::<Vec<_>>().join("; ")
 }
 
 /// Requests held at a fault.
@@ -113,6 +75,13 @@ impl Fault {
         self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
             && self.body.as_ref().is_none_or(|pattern| pattern.is_match(body))
+    }
+
+    fn shown(&self, id: &str) -> Value {
+        json!({
+            "id": id, "method": self.method, "path": self.path.as_ref().map(Regex::as_str),
+            "hits": self.hits, "holding": self.gatehouse.holding.load(Ordering::SeqCst),
+        })
     }
 
     /// Counts a request that matches; whether it is hit.
@@ -164,23 +133,32 @@ impl Drop for Inside<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) delay: Duration,
-    pub(crate) reset: bool,
+    pub(crate) reset: Option<Moment>,
     pub(crate) before: Option<Held>,
     pub(crate) after: Option<Held>,
     /// The effect with the answer, when it is answered at once.
     pub(crate) answer: Option<Effect>,
+    /// Headers that the answer gets.
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Seconds by which the answer's Date is off.
+    pub(crate) date_skew: Option<i64>,
+    pub(crate) truncated: Option<Truncated>,
     pub(crate) orders: Orders,
 }
 
 impl Verdict {
     fn add(&mut self, effect: &Effect, gatehouse: &Arc<Gatehouse>) {
         self.delay += Duration::from_millis(effect.delay_milliseconds.unwrap_or_default());
-        self.reset |= effect.reset;
+        self.reset = effect.reset.or(self.reset);
         match effect.hold {
-            Some(Hold::Before) => self.before = Some(Held(Arc::clone(gatehouse))),
-            Some(Hold::After) => self.after = Some(Held(Arc::clone(gatehouse))),
+            Some(Moment::Before) => self.before = Some(Held(Arc::clone(gatehouse))),
+            Some(Moment::After) => self.after = Some(Held(Arc::clone(gatehouse))),
             None => {}
         }
+        self.headers.extend(effect.headers.clone());
+        self.headers.extend(effect.retry_after_seconds.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+        self.date_skew = effect.date_skew_seconds.or(self.date_skew);
+        self.truncated = effect.truncated.or(self.truncated);
         if effect.status.is_some() {
             self.answer = Some(effect.clone());
         }
@@ -190,6 +168,8 @@ impl Verdict {
         } else if effect.operation_reverts {
             self.orders.fate = Fate::Revert;
         }
+        self.orders.lost |= effect.operation_lost;
+        self.orders.token_skew = effect.token_skew_seconds.unwrap_or(self.orders.token_skew);
         if let Some(Reason { code, message }) = effect.job_fails.clone() {
             self.orders.job_fails = Some(RunError { code, message });
         }
@@ -229,9 +209,13 @@ impl Faults {
 
     /// One as it is shown.
     pub(crate) fn show(&self, id: &str) -> Option<Value> {
-        self.lock().get(id).map(
-            |fault| json!({"id": id, "hits": fault.hits, "holding": fault.gatehouse.holding.load(Ordering::SeqCst)}),
-        )
+        self.lock().get(id).map(|fault| fault.shown(id))
+    }
+
+    /// All of them, and what each effect does.
+    pub(crate) fn all(&self) -> Value {
+        let faults: Vec<Value> = self.lock().iter().map(|(id, fault)| fault.shown(id)).collect();
+        json!({"faults": faults, "effects": EFFECTS.iter().copied().collect::<BTreeMap<_, _>>()})
     }
 
     /// Removes one, and lets go what it holds.
@@ -273,6 +257,7 @@ impl Faults {
                 trouble.delay += Duration::from_millis(model.delay_milliseconds);
                 trouble.status = model.status.or(trouble.status);
                 trouble.wrong |= model.wrong;
+                trouble.unhealthy |= model.unhealthy;
             }
         }
         trouble
@@ -295,7 +280,8 @@ mod tests {
         let four: Vec<bool> = (0..4).map(|_| hits("PUT", "/JOBS/a", "\"y\"")).collect();
         assert_eq!(four, [false, true, true, false]);
         assert_eq!(faults.show(&id).unwrap()["hits"], 2);
-        assert!(faults.add(json!({"effect": {"statu": 1}})).is_err());
+        let wrong = faults.add(json!({"effect": {"statu": 1}})).unwrap_err().to_string();
+        assert!(wrong.contains("statu") && wrong.contains("operationLost (the operation"), "{wrong}");
         assert!(faults.add(json!({"path": "(", "effect": {}})).is_err());
     }
 
@@ -316,11 +302,14 @@ mod tests {
     fn orders_are_for_the_work_that_a_request_begins() {
         let faults = Faults::default();
         faults.add(json!({"effect": {"operationFails": {"code": "OutOfQuota", "message": "no"}, "operationTakesMilliseconds": 5}})).unwrap();
-        faults.add(json!({"path": "/onlineEndpoints/bank/", "effect": {"model": {"status": 500}}})).unwrap();
+        faults
+            .add(json!({"path": "/onlineEndpoints/bank/", "effect": {"model": {"status": 500, "unhealthy": true}}}))
+            .unwrap();
         let orders = faults.judge("PUT", "/x", b"").orders;
         assert_eq!(orders.fate, Fate::Fail { code: "OutOfQuota".into(), message: "no".into() });
         assert_eq!(orders.takes, Duration::from_millis(5));
-        assert_eq!(faults.trouble("/onlineEndpoints/bank/deployments/blue").status, Some(500));
+        let trouble = faults.trouble("/onlineEndpoints/bank/deployments/blue");
+        assert_eq!((trouble.status, trouble.unhealthy), (Some(500), true));
         assert_eq!(faults.trouble("/onlineEndpoints/other/deployments/blue").status, None);
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
             Ok(id) => response(200, &json!({"id": id})),
             Err(why) => error(400, &why.to_string()),
         },
+        ("GET", ["faults"]) => response(200, &estate.faults.all()),
         ("GET", ["faults", id]) => {
             estate.faults.show(id).map_or_else(|| error(404, "There is no such fault."), |shown| response(200, &shown))
         }

@@ -43,6 +43,8 @@ pub(crate) struct Trouble {
     pub(crate) status: Option<u16>,
     /// Predictions are those of other rows: wrong, but of the right form.
     pub(crate) wrong: bool,
+    /// No instance is healthy.
+    pub(crate) unhealthy: bool,
 }
 
 /// Where a request goes.
@@ -128,7 +130,7 @@ impl Online {
         if let Some(status) = trouble.status {
             return model_error(status, "Internal Server Error", "The model failed.");
         }
-        let Some(model) = route.model.clone() else {
+        let Some(model) = route.model.clone().filter(|_| !trouble.unhealthy) else {
             return refused(502, "BadGateway", "The deployment has no instance that is healthy.");
         };
         let (body, wrong) = (asked.body.clone(), trouble.wrong);

@@ -36,8 +36,12 @@ pub(crate) struct Orders {
     pub(crate) takes: Duration,
     /// How that operation ends.
     pub(crate) fate: Fate,
+    /// The address of that operation knows nothing of it.
+    pub(crate) lost: bool,
     /// With what the job that it puts fails.
     pub(crate) job_fails: Option<RunError>,
+    /// Seconds by which the clock is off that the token it is given was made by.
+    pub(crate) token_skew: i64,
 }
 
 /// A request, taken apart.
@@ -162,7 +166,9 @@ impl Routes {
     pub(crate) fn reply(&self, workspace: &str, incoming: &Incoming, reply: Reply) -> Response<Body> {
         let mut response = response(reply.status, &reply.body);
         let Some(Begun { operation, work, follow }) = reply.begun else { return response };
-        self.gate.begin(workspace, &operation);
+        if !incoming.orders.lost {
+            self.gate.begin(workspace, &operation);
+        }
         let mut put = |name: &'static str, result: bool| {
             let address = format!("{}{}", incoming.base, self.gate.operation_path(workspace, &operation, result));
             if let Ok(address) = address.parse() {

@@ -5,4 +5,5 @@
 mod blobs;
 mod client;
 mod controls;
+mod faults;
 mod flow;

@@ -1,16 +1,28 @@
 //! The emulator binary.
 
-use axum_server::accept::NoDelayAcceptor;
-use azureml_emulator::server::{App, router};
-use azureml_emulator::tls::leaf;
-use azureml_emulator::tokens::Signer;
-use clap::{Parser, Subcommand};
-use std::net::{SocketAddr, TcpListener};
+use azureml_emulator::client_settings::{Target, cloud_file, shell, variables};
+use azureml_emulator::estate_file::EstateFile;
+use azureml_emulator::serve::{Settings, serve};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::ExitCode;
 
+const AFTER: &str = "\
+Quick start:
+  azureml-emulator serve --listen 127.0.0.1:8443 --estate estate.yaml --data-dir azureml-emulator-data
+  eval \"$(azureml-emulator env --estate estate.yaml)\"   # in another shell: Azure's SDKs, MLflow and curl now come here
+  open https://127.0.0.1:8443/_emulator/                # what it holds, faults, clock, requests
+
+Everything is on one HTTPS port: Entra ID (/{tenant}/oauth2/v2.0/token), Azure Resource Manager (/subscriptions/...),
+blob storage (/blob/{account}/...), run history, MLflow, scoring, log queries and instance metadata. Its certificate is
+signed by an authority of its own, which clients have to trust. It is for tests and trying out: whoever reaches the port
+can do everything by /_emulator/, so listen on 127.0.0.1 or in a network that you trust.";
+
+/// Azure Machine Learning on one machine: what Azurite is for Azure Storage. It answers as Azure would, really trains
+/// (AutoML on your data) and really serves the models that it trained.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = AFTER)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -19,52 +31,140 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serves until it is ended.
-    Serve {
-        /// Address of the HTTPS port.
-        #[arg(long, default_value = "127.0.0.1:0")]
-        listen: SocketAddr,
-        /// Folder of the certificate authority; ca.pem is kept if present.
-        #[arg(long, default_value = "azureml-emulator-tls")]
-        tls_dir: PathBuf,
-        /// Written when it serves: where it is, and the authority to trust.
-        #[arg(long)]
-        ready_file: Option<PathBuf>,
-        /// One more name of the HTTPS port's certificate; can be given more than once.
-        #[arg(long)]
-        host_name: Vec<String>,
-    },
+    Serve(Serve),
+    /// Prints what clients have to be told to come here instead of to Azure.
+    Env(Env),
 }
 
+#[derive(Args)]
+struct Serve {
+    /// Address of the HTTPS port; port 0 takes a free one (see --ready-file).
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// YAML file that says what exists at the start: principals, workspaces, role assignments, computes, data. What is
+    /// there already is left as it is.
+    #[arg(long, value_name = "FILE")]
+    estate: Option<PathBuf>,
+    /// Folder of the certificate authority: ca.pem and ca.key are made there, or kept if present.
+    #[arg(long, default_value = "azureml-emulator-tls", value_name = "FOLDER")]
+    tls_dir: PathBuf,
+    /// Written when it serves: a JSON object with url, caFile and pid.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// One more name or address that clients use for it, for its certificate; can be given more than once.
+    #[arg(long, value_name = "NAME")]
+    host_name: Vec<String>,
+}
+
+#[derive(Args)]
+struct Env {
+    /// The ready file of a running emulator, which says where it is.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Where it is, when there is no ready file.
+    #[arg(long, default_value = "https://127.0.0.1:8443")]
+    url: String,
+    /// The authority to trust, when there is no ready file.
+    #[arg(long, default_value = "azureml-emulator-tls/ca.pem", value_name = "FILE")]
+    ca_file: PathBuf,
+    /// ARM id of the workspace for MLFLOW_TRACKING_URI; the first of --estate when not given.
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+    /// The YAML file that it was started with: adds AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.
+    #[arg(long, value_name = "FILE")]
+    estate: Option<PathBuf>,
+    /// Which principal of --estate to sign in as; the first that has a secret when not given.
+    #[arg(long, value_name = "NAME", requires = "estate")]
+    principal: Option<String>,
+    /// For whom to print.
+    #[arg(long, value_enum, default_value = "shell")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines of export, for eval.
+    Shell,
+    /// One JSON object of variables.
+    Json,
+    /// What azureml-operator takes by --cloud-file.
+    CloudFile,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Serve(arguments) => run(arguments).await,
+        Command::Env(arguments) => env(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("azureml-emulator: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Serve) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Command::Serve { listen, tls_dir, ready_file, host_name } = Arguments::parse().command;
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| "a TLS provider is installed already")?;
-    let names = ["localhost", "127.0.0.1", "*.blob.localhost", "*.blob.azureml.test"];
-    let names: Vec<&str> = names.into_iter().chain(host_name.iter().map(String::as_str)).collect();
-    let leaf = leaf(&tls_dir, &names)?;
-    let config =
-        axum_server::tls_rustls::RustlsConfig::from_pem(leaf.certificate.into_bytes(), leaf.key.into_bytes()).await?;
-    let listener = TcpListener::bind(listen)?;
-    listener.set_nonblocking(true)?;
-    let url = format!("https://{}", listener.local_addr()?);
-    tracing::info!(url, "serving");
-    let ca = std::path::absolute(tls_dir.join("ca.pem"))?;
-    if let Some(file) = ready_file {
-        let ready = serde_json::json!({"url": url, "caFile": ca, "pid": std::process::id()});
-        let part = file.with_extension("part");
-        std::fs::write(&part, ready.to_string())?;
-        std::fs::rename(part, file)?;
+    let settings = Settings {
+        listen: arguments.listen,
+        tls_dir: arguments.tls_dir,
+        estate: arguments.estate,
+        ready_file: arguments.ready_file,
+        host_names: arguments.host_name,
+    };
+    Ok(serve(settings).await?)
+}
+
+fn env(arguments: &Env) -> Result<(), Failure> {
+    let (url, ca_file) = place(arguments)?;
+    if arguments.format == Format::CloudFile {
+        println!("{:#}", cloud_file(&url, &ca_file));
+        return Ok(());
     }
-    let app = Arc::new(App::new(Signer::generate()?, ca));
-    let scheduled = Arc::clone(&app);
-    tokio::spawn(async move { scheduled.keep_schedules().await });
-    let app = router(app);
-    // Without a delay: an answer's head and body are two packets, and the second must not wait for the first's receipt.
-    let server = axum_server::from_tcp_rustls(listener, config)?.map(|tls| tls.acceptor(NoDelayAcceptor::new()));
-    server.serve(app.into_make_service()).await?;
+    let estate = arguments.estate.as_deref().map(EstateFile::read).transpose()?;
+    let principal = estate.as_ref().and_then(|estate| estate.sign_in(arguments.principal.as_deref()));
+    if let (Some(name), None) = (&arguments.principal, &principal) {
+        return Err(format!("the estate has no principal {name} with a clientSecret").into());
+    }
+    let of_estate = || estate.as_ref().and_then(EstateFile::first_workspace);
+    let workspace = arguments.workspace.clone().or_else(of_estate);
+    let target = Target { url, ca_file: ca_file.display().to_string(), workspace, principal };
+    let all = variables(&target);
+    match arguments.format {
+        Format::Json => {
+            let object: serde_json::Map<_, _> =
+                all.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            println!("{:#}", serde_json::Value::Object(object));
+        }
+        _ => print!("{}", shell(&all)),
+    }
     Ok(())
+}
+
+/// Where the emulator is, and the file with its authority.
+fn place(arguments: &Env) -> Result<(String, PathBuf), Failure> {
+    if let Some(file) = &arguments.ready_file {
+        let text = std::fs::read_to_string(file).map_err(|why| {
+            format!("{}: {why}. Give the file that `serve --ready-file` wrote, or --url and --ca-file", file.display())
+        })?;
+        let ready: serde_json::Value =
+            serde_json::from_str(&text).map_err(|why| format!("{} is no ready file: {why}", file.display()))?;
+        let text = |key: &str| ready.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        return Ok((text("url"), text("caFile").into()));
+    }
+    let ca_file = std::path::absolute(&arguments.ca_file)?;
+    if !ca_file.is_file() {
+        let why = format!(
+            "there is no {}: the emulator makes it when it serves. Give --ready-file, or --ca-file with the path of its ca.pem",
+            ca_file.display()
+        );
+        return Err(why.into());
+    }
+    Ok((arguments.url.trim_end_matches('/').to_owned(), ca_file))
 }

@@ -9,7 +9,7 @@ use crate::schedules::fire;
 use crate::surface::Plane;
 use crate::surface::http::{Incoming, Routes, pairs, response};
 use crate::tokens::Signer;
-use crate::{arm, blob, control};
+use crate::{arm, blob, client_settings, control};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -115,7 +115,7 @@ async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> R
 
 impl App {
     /// The surface that a request is for.
-    async fn route(self: Arc<Self>, incoming: &Incoming) -> Response<Body> {
+    pub(crate) async fn route(self: Arc<Self>, incoming: &Incoming) -> Response<Body> {
         if let Some((account, path)) = blob::http::account_of(incoming) {
             return blob::http::answer(&self.estate, incoming, &account, &path);
         }
@@ -127,6 +127,7 @@ impl App {
             ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
                 return response(200, &entra::configuration(&incoming.base, tenant));
             }
+            ("GET", ["metadata", "endpoints"]) => return response(200, &self.endpoints(&incoming.base)),
             ("GET", [_, "discovery", "instance"]) => {
                 let address = format!("{}/common/v2.0/.well-known/openid-configuration", incoming.base);
                 return response(
@@ -147,6 +148,14 @@ impl App {
             Some(&"subscriptions") => arm::answer(&self.estate, &self.routes, incoming),
             _ => error(404, "NotFound", &format!("There is nothing at {}.", incoming.path)),
         }
+    }
+
+    /// What Azure Resource Manager tells of its cloud. The suffix of storage hosts is where this port is by a name of
+    /// its own: `{account}.blob.localhost:8443`.
+    fn endpoints(&self, base: &str) -> Value {
+        let port = base.rsplit_once(':').map_or("", |(_, port)| port);
+        let suffix = if port.contains('/') { "localhost".to_owned() } else { format!("localhost:{port}") };
+        client_settings::endpoints(base, &suffix)
     }
 
     /// The instance metadata service of the machine.

@@ -6,7 +6,7 @@ pub(crate) mod requests;
 mod state;
 
 use crate::arm::workspaces;
-use crate::entra;
+use crate::client_settings::cloud_file;
 use crate::server::App;
 use crate::surface::http::{Incoming, pairs, response};
 use crate::world::{FederatedCredential, Principal};
@@ -31,7 +31,7 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
     let estate = &app.estate;
     match (incoming.method.as_str(), path.as_slice()) {
         ("GET", []) => html(page::page(app)),
-        ("GET", ["cloud"]) => response(200, &cloud(app, &incoming.base)),
+        ("GET", ["cloud"]) => response(200, &cloud_file(&incoming.base, &app.ca_file)),
         ("POST", ["tenants", tenant, "principals"]) => put_principal(app, tenant, &body),
         ("POST", ["issuers"]) => {
             let issuer = text(&body, "issuer");
@@ -138,26 +138,4 @@ fn put_workspace(app: &App, body: &Value, base: &str) -> Response<Body> {
     );
     let made = workspaces::ready(&mut app.estate.world(), &id, &location);
     response(200, &workspaces::show(&made, base))
-}
-
-/// This cloud as the operator's configuration describes a cloud.
-fn cloud(app: &App, base: &str) -> Value {
-    let host = base.trim_start_matches("https://");
-    json!({
-        "name": "emulator",
-        "resourceManager": base,
-        "resourceManagerAudience": entra::ARM,
-        "authority": base,
-        "mlAudience": entra::ML,
-        "storageAudience": entra::STORAGE,
-        "blobEndpoint": format!("{base}/blob/{{account}}"),
-        "applicationInsights": format!("{base}/applicationinsights"),
-        "applicationInsightsAudience": entra::APPLICATION_INSIGHTS,
-        "logAnalytics": format!("{base}/loganalytics"),
-        "logAnalyticsAudience": entra::LOG_ANALYTICS,
-        "studio": format!("{base}/studio"),
-        "caFile": app.ca_file,
-        "hosts": [host],
-        "imds": base,
-    })
 }

@@ -14,6 +14,7 @@ pub struct Emulator {
     pub url: String,
     pub http: reqwest::Client,
     ca: Vec<u8>,
+    ca_file: String,
     _folder: tempfile::TempDir,
 }
 
@@ -46,16 +47,31 @@ fn trusting(pem: &[u8]) -> reqwest::ClientBuilder {
 impl Emulator {
     /// Starts the binary, with one principal and one workspace that it owns.
     pub async fn start() -> Self {
+        let emulator = Self::launch(&[]).await;
+        emulator.furnish().await;
+        emulator
+    }
+
+    /// Makes one principal and one workspace that it owns.
+    pub async fn furnish(&self) {
+        let principal = json!({"clientId": "app", "objectId": OBJECT_ID, "clientSecret": "good"});
+        self.control(Method::POST, "tenants/t1/principals", principal).await;
+        let workspace = json!({"subscriptionId": "s1", "resourceGroup": "rg", "name": "ws1", "location": "westeurope"});
+        let made = self.control(Method::POST, "workspaces", workspace).await;
+        let role = json!({"scope": made["id"], "principalId": OBJECT_ID, "role": "Owner"});
+        self.control(Method::POST, "roleassignments", role).await;
+    }
+
+    /// Starts the binary with more arguments, and nothing in it but what they say.
+    pub async fn launch(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ready: PathBuf = folder.path().join("ready.json");
-        let process = Command::new(env!("CARGO_BIN_EXE_azureml-emulator"))
-            .args(["serve", "--tls-dir"])
-            .arg(folder.path().join("tls"))
-            .arg("--ready-file")
-            .arg(&ready)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azureml-emulator"));
+        command.arg("serve").arg("--ready-file").arg(&ready).args(arguments).stderr(Stdio::inherit());
+        if !arguments.contains(&"--data-dir") {
+            command.arg("--tls-dir").arg(folder.path().join("tls"));
+        }
+        let process = command.spawn().unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&ready) {
@@ -68,14 +84,12 @@ impl Emulator {
         let pem = std::fs::read(told["caFile"].as_str().unwrap()).unwrap();
         let http = trusting(&pem).build().unwrap();
         let url = told["url"].as_str().unwrap().to_owned();
-        let emulator = Self { process, url, http, ca: pem, _folder: folder };
-        let principal = json!({"clientId": "app", "objectId": OBJECT_ID, "clientSecret": "good"});
-        emulator.control(Method::POST, "tenants/t1/principals", principal).await;
-        let workspace = json!({"subscriptionId": "s1", "resourceGroup": "rg", "name": "ws1", "location": "westeurope"});
-        let made = emulator.control(Method::POST, "workspaces", workspace).await;
-        let role = json!({"scope": made["id"], "principalId": OBJECT_ID, "role": "Owner"});
-        emulator.control(Method::POST, "roleassignments", role).await;
-        emulator
+        Self { process, url, http, ca: pem, ca_file: told["caFile"].as_str().unwrap().to_owned(), _folder: folder }
+    }
+
+    /// The file with the authority to trust.
+    pub fn ca_file(&self) -> &str {
+        &self.ca_file
     }
 
     /// A builder of clients that trust the emulator's authority and no other.

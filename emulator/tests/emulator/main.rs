@@ -5,5 +5,6 @@
 mod blobs;
 mod client;
 mod controls;
+mod estate;
 mod faults;
 mod flow;

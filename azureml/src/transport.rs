@@ -45,8 +45,8 @@ pub struct Call<'a> {
     pub duration: Duration,
 }
 
-/// Says right before a write whether it may be sent.
-pub type WriteGuard = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Says right before a write how long it may take; `None`: it may not be sent.
+pub type WriteGuard = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
 /// The transport that can't be built.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +149,7 @@ impl Transport {
             http: builder.build()?,
             cloud,
             observer: None,
-            may_write: Arc::new(|| true),
+            may_write: Arc::new(|| Some(Duration::MAX)),
             budgets: Arc::default(),
             timeout,
         })
@@ -207,10 +207,12 @@ impl Transport {
             Auth::Audience(credential, _) => Some(credential),
             _ => None,
         };
+        let uploads = matches!(request.body, Body::Bytes(_) | Body::Stream(..));
         let builder = self.build(request, &operation).await?;
-        if kind != Kind::Read && !(self.may_write)() {
-            return Err(Error::NotLeader { operation });
-        }
+        let builder = match kind {
+            Kind::Read => builder,
+            _ => self.bounded(builder, uploads, &operation)?,
+        };
         let started = Instant::now();
         let result = self.receive(builder, &operation).await;
         self.tell(resource, verb.as_str(), &operation, &result, started.elapsed());
@@ -274,6 +276,18 @@ impl Transport {
                 builder.timeout(self.upload_time(length)).header("content-length", length).body(stream)
             }
         })
+    }
+
+    /// The check right before a write: it must be over before another process may write. An upload keeps its own time:
+    /// its name follows from its bytes, so that two who upload it do the same.
+    fn bounded(
+        &self,
+        builder: reqwest::RequestBuilder,
+        uploads: bool,
+        operation: &str,
+    ) -> Result<reqwest::RequestBuilder, Error> {
+        let left = (self.may_write)().ok_or_else(|| Error::NotLeader { operation: operation.to_owned() })?;
+        Ok(if uploads { builder } else { builder.timeout(left.min(self.timeout)) })
     }
 
     fn upload_time(&self, length: u64) -> Duration {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use azureml_crds::{AmlResource, AmlWorkspace, annotations, reasons};
 use jiff::Timestamp;
 use kube::runtime::events::Recorder;
-use tokio::sync::watch;
 
 use crate::credentials::Clients;
 use crate::error::{Error, Halt};
+use crate::leader::tenure::Tenure;
 use crate::metrics::Metrics;
 use crate::ownership::Owner;
 use crate::settings::Settings;
@@ -45,8 +45,8 @@ pub struct Context {
     pub wakers: Arc<Wakers>,
     /// The Secrets and ServiceAccounts that are held for workspaces.
     pub holds: Holds,
-    /// Whether this replica leads.
-    pub leads: watch::Receiver<bool>,
+    /// How long this replica may write.
+    pub tenure: Arc<Tenure>,
 }
 
 impl Context {
@@ -65,7 +65,7 @@ impl Context {
     /// # Errors
     /// [`Error::NotLeader`].
     pub fn check_leads(&self) -> Result<(), Error> {
-        if *self.leads.borrow() { Ok(()) } else { Err(Error::NotLeader) }
+        self.tenure.left().map(drop).ok_or(Error::NotLeader)
     }
 
     /// The AmlWorkspace of this name, whatever its state.

@@ -21,6 +21,7 @@ use crate::kinds::{
     compute::Computes, dataset::Datasets, endpoint::Endpoints, model::Models, pipeline::Pipelines,
     pipeline_run::PipelineRuns, workspace::Workspaces,
 };
+use crate::leader::tenure::Tenure;
 use crate::metrics::{Calls, Metrics};
 use crate::settings::{CloudName, Settings};
 use crate::shell::filled::Filled;
@@ -127,12 +128,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut leadership = leader::campaign(&settings, stop.clone()).await?;
     tokio::select! {
         led = leader::gained(&mut leadership.leads) => if !led { return Err(RunError::NotLeader) },
-        () = stopped(stop.clone()) => return leadership.resign().await.map_err(RunError::from),
+        () = stopped(stop.clone()) => { leadership.resign().await; return Ok(()) }
         result = &mut serving => return result.unwrap_or(Err(RunError::Ended)),
     }
 
     let caches = Caches::default();
-    let context = context(settings, (client, watch_client), metrics, &caches, leadership.leads.clone())?;
+    let context = context(settings, (client, watch_client), metrics, &caches, leadership.tenure.clone())?;
     let mut controllers = tokio::spawn(futures::future::join_all(controllers(&context, caches, &stop)).map(drop));
     let background = tokio::spawn(dependencies(context.clone()));
     tracing::info!("the controllers run");
@@ -154,7 +155,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     background.abort();
     serving.abort();
     if result.is_ok() {
-        leadership.resign().await?;
+        leadership.resign().await;
     }
     result
 }
@@ -179,7 +180,7 @@ fn context(
     (client, watch_client): (kube::Client, kube::Client),
     metrics: Arc<Metrics>,
     caches: &Caches,
-    leads: watch::Receiver<bool>,
+    tenure: Arc<Tenure>,
 ) -> Result<Arc<Context>, RunError> {
     let cloud = Arc::new(match (&settings.cloud_file, settings.cloud) {
         (Some(path), _) => Cloud::from_file(path)?,
@@ -187,10 +188,10 @@ fn context(
         (None, CloudName::Usgovernment) => Cloud::us_government(),
         (None, CloudName::China) => Cloud::china(),
     });
-    let gate = leads.clone();
+    let gate = tenure.clone();
     let transport = Transport::new(cloud.clone(), settings.request_timeout)?
         .observed_by(Arc::new(Calls(metrics.clone())))
-        .guarded_by(Arc::new(move || *gate.borrow()));
+        .guarded_by(Arc::new(move || gate.left()));
     let fetcher = Fetcher::new(&settings.fetch)?;
     Ok(Arc::new(Context {
         recorder: events::recorder(client.clone()),
@@ -204,7 +205,7 @@ fn context(
         fresh: Default::default(),
         wakers: Arc::default(),
         holds: Default::default(),
-        leads,
+        tenure,
         settings,
     }))
 }

@@ -87,8 +87,9 @@ pub struct Settings {
     #[arg(long, env = "AZUREML_OPERATOR_LEASE_NAME", default_value = "azureml-operator")]
     pub lease_name: String,
 
-    /// How long a Lease is valid after its last renewal.
-    #[arg(long, env = "AZUREML_OPERATOR_LEASE_DURATION", default_value = "15s", value_parser = duration)]
+    /// How long a Lease is valid after its last renewal: the longest that nobody acts after a leader died. The leader
+    /// renews it six times in that time, and writes nothing more once two thirds have passed without a renewal.
+    #[arg(long, env = "AZUREML_OPERATOR_LEASE_DURATION", default_value = "30s", value_parser = duration)]
     pub lease_duration: Duration,
 
     /// Where health and metrics are served.

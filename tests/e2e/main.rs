@@ -7,6 +7,7 @@ mod bad_input;
 mod datasets;
 mod identity;
 mod kills;
+mod leader;
 mod namespace;
 mod order;
 mod outputs;
@@ -29,6 +30,7 @@ fn main() -> std::io::Result<ExitCode> {
     datasets::tests(&mut suite);
     identity::tests(&mut suite);
     kills::tests(&mut suite);
+    leader::tests(&mut suite);
     namespace::tests(&mut suite);
     order::tests(&mut suite);
     outputs::tests(&mut suite);

@@ -1,9 +1,10 @@
 //! The operator as a process: the binary that ships, with the rights that ship.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, OPERATOR};
@@ -155,6 +156,23 @@ impl Operator {
     /// When it has ended.
     pub fn check_runs(&self) -> Result {
         self.daemon.as_ref().map_or(Ok(()), Daemon::check_runs)
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) -> Result {
+        self.daemon.as_ref().doing("a running operator")?.signal(signal)
+    }
+
+    /// Waits until it has ended by itself, and says how.
+    ///
+    /// # Errors
+    /// When it has not within the limit.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let daemon = self.daemon.take().doing("a running operator")?;
+        daemon.ended_within(limit).await
     }
 
     /// SIGKILL.

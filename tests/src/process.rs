@@ -80,6 +80,14 @@ impl Daemon {
     /// When it goes on beyond the limit; it is killed then.
     pub async fn stop(&self, limit: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
+        self.ended_within(limit).await
+    }
+
+    /// Waits until it ends by itself, and says how.
+    ///
+    /// # Errors
+    /// When it goes on beyond the limit; it is killed then.
+    pub async fn ended_within(&self, limit: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             let ended = self.child().try_wait()?;
@@ -88,7 +96,7 @@ impl Daemon {
             }
             if Instant::now() > deadline {
                 self.kill()?;
-                return Err(Failure::new(format!("{} did not end within {limit:?} of SIGTERM", self.name)));
+                return Err(Failure::new(format!("{} did not end within {limit:?}", self.name)));
             }
             tokio::time::sleep(POLL).await;
         }

@@ -154,7 +154,9 @@ async fn a_replica_that_no_longer_leads_writes_nothing_but_may_read() {
         Server::with_tokens(|_, _| Reply::Json(200, json!({"id": "x", "primaryKey": "p", "secondaryKey": "s"}))).await;
     let leads = Arc::new(AtomicBool::new(false));
     let seen = leads.clone();
-    let client = server.client_by(server.transport().guarded_by(Arc::new(move || seen.load(Ordering::SeqCst))));
+    let client = server.client_by(
+        server.transport().guarded_by(Arc::new(move || seen.load(Ordering::SeqCst).then_some(Duration::MAX))),
+    );
     let workspace = workspace(&client);
     let error = workspace.put_online_endpoint("e", &OnlineEndpoint::default()).await.unwrap_err();
     assert!(matches!(error, Error::NotLeader { .. }), "{error}");
@@ -165,6 +167,18 @@ async fn a_replica_that_no_longer_leads_writes_nothing_but_may_read() {
     leads.store(true, Ordering::SeqCst);
     workspace.put_online_endpoint("e", &OnlineEndpoint::default()).await.unwrap();
     assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_write_takes_no_longer_than_the_time_that_is_left_to_write() {
+    let server = Server::with_tokens(|_, _| Reply::Hang).await;
+    let patient = Transport::new(server.cloud.clone(), Duration::from_secs(3600)).unwrap();
+    let client = server.client_by(patient.guarded_by(Arc::new(|| Some(Duration::from_millis(100)))));
+    let workspace = workspace(&client);
+    let endpoint = OnlineEndpoint::default();
+    let put = workspace.put_online_endpoint("e", &endpoint);
+    let error = tokio::time::timeout(Duration::from_secs(60), put).await.expect("it is given up").unwrap_err();
+    assert!(error.to_string().contains("the time for an answer ran out"), "{error}");
 }
 
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azureml-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e unit lint deny crds cluster prepare
+.PHONY: help demo test e2e unit clients lint deny crds cluster prepare
 
 help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ e2e: prepare ## Runs the end-to-end tests; NAME=text chooses those with it in th
 
 unit: prepare ## Runs unit and property tests
 	cargo test --locked --workspace --lib --bins --tests
+
+clients: prepare ## Runs Azure's own clients for Python against the emulator; NAME=text chooses scenarios
+	scripts/clients $(if $(NAME),-k "$(NAME)")
 
 lint: prepare ## Checks format and lints
 	cargo fmt --check

@@ -173,6 +173,15 @@ fn find<'a>(world: &'a World, tenant: &str, client: &str) -> Result<&'a Principa
     known.ok_or_else(|| SignInError::Application(client.to_owned(), tenant.to_owned()))
 }
 
+/// A scope or a resource as it is meant at an address: clients that are told of one cloud's Resource Manager ask for
+/// tokens by its address.
+pub(crate) fn scope_at(scope: &str, base: &str) -> String {
+    match scope.strip_prefix(base) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{ARM}{rest}"),
+        _ => scope.to_owned(),
+    }
+}
+
 fn audience(scope: &str) -> Result<String, SignInError> {
     let scopes: Vec<&str> =
         scope.split(' ').filter(|word| !["openid", "profile", "offline_access", ""].contains(word)).collect();

@@ -54,6 +54,10 @@ struct Serve {
     /// One more name or address that clients use for it, for its certificate; can be given more than once.
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
+    /// Addresses of blobs that it hands out are https://ACCOUNT.blob.SUFFIX, as Azure's are, and not below its own:
+    /// azure-ai-ml needs that, and a resolver that knows these names. Its port is added where there is none.
+    #[arg(long, value_name = "SUFFIX")]
+    storage_suffix: Option<String>,
 }
 
 #[derive(Args)]
@@ -117,6 +121,7 @@ async fn run(arguments: Serve) -> Result<(), Failure> {
         estate: arguments.estate,
         ready_file: arguments.ready_file,
         host_names: arguments.host_name,
+        storage_suffix: arguments.storage_suffix,
     };
     Ok(serve(settings).await?)
 }

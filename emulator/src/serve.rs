@@ -23,6 +23,8 @@ pub struct Settings {
     pub ready_file: Option<PathBuf>,
     /// More names of the port's certificate.
     pub host_names: Vec<String>,
+    /// Below `blob.` and this, storage accounts have hosts of their own; the port's own is added where there is none.
+    pub storage_suffix: Option<String>,
 }
 
 /// Why it doesn't serve.
@@ -73,16 +75,22 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     // What is wrong with the file is told before anything is made.
     let estate = settings.estate.as_deref().map(EstateFile::read).transpose()?;
     let names = ["localhost", "127.0.0.1", "*.blob.localhost", "*.blob.azureml.test"];
-    let names: Vec<&str> = names.into_iter().chain(settings.host_names.iter().map(String::as_str)).collect();
+    let accounts =
+        settings.storage_suffix.as_ref().map(|suffix| format!("*.blob.{}", suffix.split(':').next().unwrap_or(suffix)));
+    let more = settings.host_names.iter().chain(&accounts).map(String::as_str);
+    let names: Vec<&str> = names.into_iter().chain(more).collect();
     let leaf = leaf(&settings.tls_dir, &names)?;
     let config =
         axum_server::tls_rustls::RustlsConfig::from_pem(leaf.certificate.into_bytes(), leaf.key.into_bytes()).await?;
     let refused = |source| ServeError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).map_err(refused)?;
     listener.set_nonblocking(true)?;
-    let url = format!("https://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let url = format!("https://{address}");
     let ca = std::path::absolute(settings.tls_dir.join("ca.pem"))?;
-    let app = Arc::new(App::new(Signer::generate()?, ca.clone()));
+    let port = |suffix: String| if suffix.contains(':') { suffix } else { format!("{suffix}:{}", address.port()) };
+    let app = App::new(Signer::generate()?, ca.clone()).with_storage_suffix(settings.storage_suffix.map(port));
+    let app = Arc::new(app);
     if let Some(estate) = estate {
         estate.apply(&app).await?;
     }

@@ -27,6 +27,8 @@ pub struct App {
     pub(crate) routes: Routes,
     /// The authority that clients have to trust.
     pub(crate) ca_file: PathBuf,
+    /// The name below which accounts have hosts of their own, with its port.
+    storage_suffix: Option<String>,
     /// When schedules were last looked at.
     pub(crate) looked: Mutex<jiff::Timestamp>,
 }
@@ -38,7 +40,22 @@ impl App {
         let plane = Plane::new(Arc::clone(&estate) as Arc<dyn crate::jobs::ground::Ground>);
         let routes = Routes { plane, gate: Arc::clone(&estate) as Arc<dyn crate::surface::http::Gate> };
         let looked = Mutex::new(estate.clock.now());
-        Self { estate, routes, ca_file, looked }
+        Self { estate, routes, ca_file, storage_suffix: None, looked }
+    }
+
+    /// Hands out addresses of blobs as `https://{account}.blob.{suffix}`, as Azure does, and not below its own.
+    #[must_use]
+    pub fn with_storage_suffix(mut self, suffix: Option<String>) -> Self {
+        self.storage_suffix = suffix;
+        self
+    }
+
+    /// Where an account's containers are, to who reached this port by a base.
+    fn blob_endpoint(&self, base: &str) -> String {
+        match &self.storage_suffix {
+            Some(suffix) => format!("https://{{account}}.blob.{suffix}"),
+            None => format!("{base}/blob/{{account}}"),
+        }
     }
 
     /// Submits the jobs of schedules for as long as it is awaited.
@@ -62,6 +79,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
         Ok(incoming) => incoming,
         Err(message) => return error(400, "InvalidRequestContent", &message),
     };
+    incoming.blob_endpoint = app.blob_endpoint(&incoming.base);
     if incoming.path.starts_with("/_emulator") {
         return control::answer(&app, &incoming);
     }
@@ -155,7 +173,7 @@ impl App {
     fn endpoints(&self, base: &str) -> Value {
         let port = base.rsplit_once(':').map_or("", |(_, port)| port);
         let suffix = if port.contains('/') { "localhost".to_owned() } else { format!("localhost:{port}") };
-        client_settings::endpoints(base, &suffix)
+        client_settings::endpoints(base, self.storage_suffix.as_ref().unwrap_or(&suffix))
     }
 
     /// The instance metadata service of the machine.
@@ -167,7 +185,8 @@ impl App {
         let query = pairs(&incoming.query);
         let text = |key: &str| query.get(key).map(String::as_str).filter(|text| !text.is_empty());
         let now = self.estate.clock.now().as_second();
-        let claims = entra::managed(&self.estate.world(), text("client_id"), text("resource").unwrap_or_default(), now);
+        let resource = entra::scope_at(text("resource").unwrap_or_default(), &incoming.base);
+        let claims = entra::managed(&self.estate.world(), text("client_id"), &resource, now);
         match claims.map(|claims| entra::metadata(&self.estate.signer, &claims)) {
             Ok(Ok(body)) => response(200, &body),
             Ok(Err(why)) => error(500, "InternalServerError", &why.to_string()),
@@ -177,7 +196,10 @@ impl App {
     }
 
     fn token(&self, tenant: &str, incoming: &Incoming) -> Response<Body> {
-        let form = pairs(&String::from_utf8_lossy(&incoming.body));
+        let mut form = pairs(&String::from_utf8_lossy(&incoming.body));
+        if let Some(scope) = form.get_mut("scope") {
+            *scope = entra::scope_at(scope, &incoming.base);
+        }
         let now = self.estate.clock.now();
         let machine = jiff::Timestamp::now().as_second();
         let signed_in = entra::sign_in(&self.estate.world(), tenant, &form, now.as_second(), machine);
@@ -205,7 +227,7 @@ async fn taken_apart(request: Request) -> Result<Incoming, String> {
         headers: parts.headers,
         body: body.into(),
         base: format!("https://{}", host.unwrap_or_else(|| "localhost".to_owned())),
-        orders: Default::default(),
+        ..Incoming::default()
     })
 }
 

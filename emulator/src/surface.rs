@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) principal: String,
     /// Scheme and authority that the client used.
     pub(crate) base: String,
+    /// Where an account's containers are, with `{account}` in it.
+    pub(crate) blob_endpoint: String,
     /// With what a job that it puts fails, on purpose.
     pub(crate) job_fails: Option<RunError>,
 }
@@ -144,6 +146,11 @@ impl Call {
 
     pub(crate) fn fields(&self) -> Map<String, Value> {
         self.body.as_object().cloned().unwrap_or_default()
+    }
+
+    /// The address of a container or a blob of an account.
+    pub(crate) fn blob_address(&self, account: &str, path: &str) -> String {
+        format!("{}/{path}", self.blob_endpoint.replace("{account}", account))
     }
 
     pub(crate) fn segment(&self, at: usize) -> &str {

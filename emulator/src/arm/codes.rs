@@ -25,7 +25,7 @@ impl Arm<'_> {
         let now = self.estate.clock.now();
         let until = now.checked_add(SignedDuration::from_hours(24)).unwrap_or(now);
         let signature = self.estate.account_key.signature(account, &container, "racwl", until);
-        let address = format!("{}/blob/{account}/{container}", self.call.base);
+        let address = self.call.blob_address(account, &container);
         let kind = self.call.body.get("pendingUploadType").and_then(Value::as_str);
         Ok(Reply::ok(json!({
             "pendingUploadId": id,

@@ -68,6 +68,7 @@ pub(crate) fn answer(estate: &Arc<Estate>, routes: &Routes, incoming: &Incoming)
         body,
         principal: claims.oid.clone(),
         base: incoming.base.clone(),
+        blob_endpoint: incoming.blob_endpoint.clone(),
         job_fails: None,
     };
     let arm = Arm { estate, routes, incoming, claims, call, segments, keys };

@@ -151,3 +151,13 @@ fn the_machine_has_the_identities_that_were_given_to_it() {
     assert_eq!(ask(&world, Some("VM")), Ok("vm-oid".to_owned()));
     assert!(ask(&world, Some("app")).is_err());
 }
+
+#[test]
+fn the_address_of_resource_manager_is_its_audience() {
+    let base = "https://127.0.0.1:8443";
+    assert_eq!(scope_at("https://127.0.0.1:8443/.default", base), "https://management.azure.com/.default");
+    assert_eq!(scope_at("https://127.0.0.1:8443", base), ARM);
+    for other in ["https://127.0.0.1:84430/.default", "https://ml.azure.com/.default"] {
+        assert_eq!(scope_at(other, base), other);
+    }
+}

@@ -75,8 +75,9 @@ impl Plane {
                 "artifactId": format!("ExperimentRun/dcid.{id}/{name}"), "origin": "ExperimentRun",
                 "container": format!("dcid.{id}"), "path": name,
                 "contentUri": format!(
-                    "{}/blob/{}/{}/{}?{}",
-                    call.base, place.account, place.container, place.path, self.jobs.ground().signature(&place)
+                    "{}?{}",
+                    call.blob_address(&place.account, &format!("{}/{}", place.container, place.path)),
+                    self.jobs.ground().signature(&place)
                 ),
             })
         };

@@ -56,6 +56,8 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
     /// `https://` and the authority the client used.
     pub(crate) base: String,
+    /// Where an account's containers are, with `{account}` in it.
+    pub(crate) blob_endpoint: String,
     pub(crate) orders: Orders,
 }
 
@@ -156,6 +158,7 @@ impl Routes {
             body,
             principal,
             base: incoming.base.clone(),
+            blob_endpoint: incoming.blob_endpoint.clone(),
             job_fails: incoming.orders.job_fails.clone(),
         };
         let reply = answer(&self.plane, &call);

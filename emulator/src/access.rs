@@ -31,29 +31,86 @@ const BLOB_CONTRIBUTOR: &str = "ba92f5b4-2d11-453d-a403-e96b0029c9fe";
 /// What blobs are read and written by; no role for the control plane includes it, Owner neither.
 pub const BLOB_ACTION: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/";
 
+/// What a role gives: patterns of actions, what is left out of them, and patterns of actions on data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// `*` stands for any text.
+    pub actions: &'static [&'static str],
+    /// Left out of them.
+    pub not_actions: &'static [&'static str],
+    /// On data.
+    pub data_actions: &'static [&'static str],
+}
+
+/// What a role gives, by its GUID ("Azure built-in roles", learn.microsoft.com); nothing is known of others.
+pub fn permissions(role: &str) -> Permissions {
+    let only = |actions: &'static [&'static str]| Permissions { actions, ..Permissions::default() };
+    match role {
+        OWNER => only(&["*"]),
+        CONTRIBUTOR => Permissions {
+            actions: &["*"],
+            not_actions: &[
+                "Microsoft.Authorization/*/Delete",
+                "Microsoft.Authorization/*/Write",
+                "Microsoft.Authorization/elevateAccess/Action",
+            ],
+            data_actions: &[],
+        },
+        READER => only(&["*/read"]),
+        DATA_SCIENTIST => Permissions {
+            actions: &[
+                "Microsoft.MachineLearningServices/workspaces/read",
+                "Microsoft.MachineLearningServices/workspaces/*/read",
+                "Microsoft.MachineLearningServices/workspaces/*/action",
+                "Microsoft.MachineLearningServices/workspaces/*/delete",
+                "Microsoft.MachineLearningServices/workspaces/*/write",
+            ],
+            not_actions: &[
+                "Microsoft.MachineLearningServices/workspaces/delete",
+                "Microsoft.MachineLearningServices/workspaces/write",
+                "Microsoft.MachineLearningServices/workspaces/computes/write",
+                "Microsoft.MachineLearningServices/workspaces/computes/delete",
+                "Microsoft.MachineLearningServices/workspaces/computes/*/write",
+                "Microsoft.MachineLearningServices/workspaces/computes/*/delete",
+                "Microsoft.MachineLearningServices/workspaces/computes/listKeys/action",
+                "Microsoft.MachineLearningServices/workspaces/listKeys/action",
+            ],
+            data_actions: &[],
+        },
+        COMPUTE_OPERATOR => only(&["Microsoft.MachineLearningServices/workspaces/computes/*"]),
+        USER_ACCESS_ADMINISTRATOR => only(&["*/read", "Microsoft.Authorization/*"]),
+        BLOB_CONTRIBUTOR => Permissions {
+            actions: &["Microsoft.Storage/storageAccounts/blobServices/containers/*"],
+            not_actions: &[],
+            data_actions: &["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*"],
+        },
+        _ => Permissions::default(),
+    }
+}
+
 /// Whether a role allows an action, such as `Microsoft.MachineLearningServices/workspaces/jobs/write`.
 pub fn allows(role: &str, action: &str) -> bool {
-    let action = action.to_ascii_lowercase();
-    let reads = action.ends_with("/read");
-    let changes = ["/write", "/delete"].iter().any(|verb| action.ends_with(verb));
-    if action.starts_with(&BLOB_ACTION.to_ascii_lowercase()) {
-        return role == BLOB_CONTRIBUTOR;
+    let given = permissions(role);
+    let any = |patterns: &[&str]| patterns.iter().any(|pattern| fits(pattern, action));
+    // An action on data is none that a role for the control plane gives, however wide it is.
+    if fits(&format!("{BLOB_ACTION}*"), action) {
+        return any(given.data_actions);
     }
-    match role {
-        OWNER => true,
-        CONTRIBUTOR => !(action.starts_with("microsoft.authorization/") && changes),
-        READER => reads,
-        DATA_SCIENTIST => {
-            let workspace = "microsoft.machinelearningservices/workspaces/";
-            let Some(rest) = action.strip_prefix(workspace) else { return reads };
-            let of_computes = rest.starts_with("computes/");
-            let of_workspace = !rest.contains('/');
-            reads || !(changes && (of_computes || of_workspace) || rest.ends_with("listkeys/action") && of_computes)
-        }
-        COMPUTE_OPERATOR => reads || action.starts_with("microsoft.machinelearningservices/workspaces/computes/"),
-        USER_ACCESS_ADMINISTRATOR => reads || action.starts_with("microsoft.authorization/"),
-        _ => false,
+    any(given.actions) && !any(given.not_actions)
+}
+
+/// Whether a pattern fits an action; case does not count.
+fn fits(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut left) = parts.next().and_then(|first| action.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return left.is_empty() };
+    for part in between {
+        let Some(at) = left.find(part) else { return false };
+        left = left.get(at + part.len()..).unwrap_or_default();
     }
+    left.ends_with(last)
 }
 
 /// Whether a scope covers a resource: it is the resource, or one of its parents. Case does not count.
@@ -90,6 +147,11 @@ mod tests {
             assert_eq!([computes, jobs, share].map(|action| allows(role_id(role), action)), expected, "{role}");
         }
         assert!(allows(role_id("reader"), "Microsoft.MachineLearningServices/workspaces/read"));
+        assert!(allows(role_id("azureml data scientist"), "Microsoft.MachineLearningServices/workspaces/read"));
+        assert!(!allows(role_id("azureml data scientist"), "Microsoft.Insights/components/query/read"));
+        for (role, expected) in [("Owner", false), ("Storage Blob Data Contributor", true)] {
+            assert_eq!(allows(role_id(role), &format!("{BLOB_ACTION}write")), expected, "{role}");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Where the clock stood when it was last set, and how fast it has run since.
 #[derive(Debug, Clone, Copy)]
@@ -20,30 +21,58 @@ impl Setting {
     }
 }
 
+/// Seconds after which a wait looks again.
+const LONGEST: f64 = 3600.0;
+
 /// The clock.
 #[derive(Debug)]
-pub(crate) struct Clock(Mutex<Setting>);
+pub(crate) struct Clock {
+    setting: Mutex<Setting>,
+    /// Told whenever it is set.
+    changes: watch::Sender<()>,
+}
 
 impl Default for Clock {
     fn default() -> Self {
-        Self(Mutex::new(Setting { from: Timestamp::now(), at: Instant::now(), speed: 1.0 }))
+        let setting = Mutex::new(Setting { from: Timestamp::now(), at: Instant::now(), speed: 1.0 });
+        Self { setting, changes: watch::channel(()).0 }
     }
 }
 
 impl Clock {
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now()
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner).now()
     }
 
     /// Steps it forward, and sets how many seconds it makes of one.
     pub(crate) fn set(&self, advance: f64, speed: Option<f64>) -> Timestamp {
-        let mut setting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
         let step = SignedDuration::try_from_secs_f64(advance).unwrap_or(SignedDuration::ZERO);
         let now = setting.now();
         let from = now.checked_add(step).unwrap_or(now);
         *setting = Setting { from, at: Instant::now(), speed: speed.unwrap_or(setting.speed) };
+        drop(setting);
+        self.changes.send_replace(());
         from
+    }
+
+    /// Waits until it shows an instant, however often it is set meanwhile.
+    pub(crate) async fn until(&self, at: Timestamp) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let (left, speed) = {
+                let setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
+                (at.duration_since(setting.now()).as_secs_f64(), setting.speed)
+            };
+            if left <= 0.0 {
+                return;
+            }
+            let real = if speed > 0.0 { left / speed } else { LONGEST };
+            let real = Duration::from_secs_f64(real.clamp(0.001, LONGEST));
+            // An error can't be: the sender lives as long as the clock.
+            let _ = tokio::time::timeout(real, changes.changed()).await;
+        }
     }
 }
 
@@ -58,5 +87,19 @@ mod tests {
         let stepped = clock.set(3600.0, Some(0.0));
         assert!(stepped.duration_since(before) >= SignedDuration::from_hours(1));
         assert_eq!(clock.now(), clock.now());
+    }
+
+    #[tokio::test]
+    async fn who_waits_goes_on_when_it_is_stepped_there() {
+        let clock = std::sync::Arc::new(Clock::default());
+        let stopped = clock.set(0.0, Some(0.0));
+        let at = stopped.checked_add(SignedDuration::from_hours(1)).unwrap();
+        let waiting = std::sync::Arc::clone(&clock);
+        let waiting = tokio::spawn(async move { waiting.until(at).await });
+        clock.set(3599.0, None);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.set(1.0, None);
+        waiting.await.unwrap();
     }
 }

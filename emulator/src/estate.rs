@@ -4,28 +4,31 @@ mod gate;
 mod ground;
 
 use crate::access::refusal;
+use crate::arm::providers;
 use crate::blob::Blobs;
 use crate::blob::signature::AccountKey;
 use crate::clock::Clock;
 use crate::control::faults::Faults;
 use crate::control::requests::Requests;
 use crate::entra;
+use crate::manners::Manners;
 use crate::online::rules::Refusal;
 use crate::operations::Operations;
 use crate::tokens::{Claims, LIFETIME, Signer, TokenError};
 use crate::world::World;
 use axum::http::HeaderMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state that all surfaces share.
 pub(crate) struct Estate {
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) signer: Signer,
     pub(crate) blobs: Blobs,
     pub(crate) account_key: AccountKey,
     pub(crate) operations: Operations,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
+    pub(crate) manners: Manners,
     world: Mutex<World>,
     /// Object id of the emulator itself: what it does by requests of its own is allowed.
     itself: String,
@@ -35,13 +38,14 @@ impl Estate {
     /// With nothing in it.
     pub(crate) fn new(signer: Signer) -> Self {
         Self {
-            clock: Clock::default(),
+            clock: Arc::default(),
             signer,
             blobs: Blobs::default(),
             account_key: AccountKey::generate(),
             operations: Operations::default(),
             faults: Faults::default(),
             requests: Requests::default(),
+            manners: Manners::default(),
             world: Mutex::default(),
             itself: uuid::Uuid::new_v4().to_string(),
         }
@@ -93,14 +97,29 @@ impl Estate {
 
     /// Whether a principal may do an action on a resource.
     pub(crate) fn authorize(&self, claims: &Claims, action: &str, resource: &str) -> Result<(), Refusal> {
-        if claims.oid == self.itself || self.world().may(&claims.oid, action, resource) {
-            return Ok(());
+        let (world, now) = (self.world(), self.clock.now());
+        if claims.oid == self.itself || world.may(&claims.oid, action, resource, now) {
+            return registered(&world, action, resource, now);
         }
         Err(Refusal {
             status: 403,
             code: "AuthorizationFailed",
             message: refusal(&claims.appid, &claims.oid, action, resource),
         })
+    }
+}
+
+/// Nothing is written into a subscription whose resource provider is not registered.
+fn registered(world: &World, action: &str, resource: &str, now: jiff::Timestamp) -> Result<(), Refusal> {
+    let (namespace, rest) = action.split_once('/').unwrap_or((action, ""));
+    let lower = resource.to_ascii_lowercase();
+    let changes = ["/write", "/delete"].iter().any(|verb| rest.ends_with(verb));
+    let subscription = lower.strip_prefix("/subscriptions/").map(|rest| rest.split('/').next().unwrap_or_default());
+    match subscription {
+        Some(subscription) if changes && providers::state(world, subscription, namespace, now) != "Registered" => {
+            Err(providers::missing(namespace))
+        }
+        _ => Ok(()),
     }
 }
 

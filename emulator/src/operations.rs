@@ -20,6 +20,10 @@ pub(crate) fn new_id(prefix: &str) -> String {
 struct Operation {
     begun: Timestamp,
     ended: Option<(Timestamp, OperationEnd)>,
+    /// What it was for, when that is no resource.
+    found: Value,
+    /// What it is on, and who began it.
+    of: Option<(String, String)>,
 }
 
 /// All operations since the start.
@@ -33,7 +37,27 @@ impl Operations {
 
     /// One has begun.
     pub(crate) fn begin(&self, id: &str, now: Timestamp) {
-        self.lock().insert(id.to_owned(), Operation { begun: now, ended: None });
+        let operation = Operation { begun: now, ended: None, found: Value::Null, of: None };
+        self.lock().insert(id.to_owned(), operation);
+    }
+
+    /// What an operation is on, and who began it.
+    pub(crate) fn is_of(&self, id: &str, resource: &str, principal: &str) {
+        if let Some(operation) = self.lock().get_mut(id) {
+            operation.of = Some((resource.to_owned(), principal.to_owned()));
+        }
+    }
+
+    /// What an operation is on, and who began it.
+    pub(crate) fn of(&self, id: &str) -> Option<(String, String)> {
+        self.lock().get(id)?.of.clone()
+    }
+
+    /// What one found out, before it ends.
+    pub(crate) fn found(&self, id: &str, found: Value) {
+        if let Some(operation) = self.lock().get_mut(id) {
+            operation.found = found;
+        }
     }
 
     /// One has ended.
@@ -65,7 +89,7 @@ impl Operations {
         let operation = self.lock().get(id).cloned()?;
         Some(match operation.ended {
             None => (202, Value::Null),
-            Some((_, Ok(()))) => (200, Value::Null),
+            Some((_, Ok(()))) => (200, operation.found),
             Some((_, Err((code, message)))) => (400, json!({"error": {"code": code, "message": message}})),
         })
     }

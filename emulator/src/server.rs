@@ -1,5 +1,7 @@
 //! The one HTTPS port: from a request, by what was ordered for it, to the surface that answers.
 
+mod buckets;
+
 use crate::control::faults::answer::{ordered, reset, spoilt};
 use crate::control::faults::{Moment, Verdict};
 use crate::control::requests::Seen;
@@ -83,7 +85,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     if incoming.path.starts_with("/_emulator") {
         return control::answer(&app, &incoming);
     }
-    let client_request = incoming.headers.get("x-ms-client-request-id").cloned();
+    let trace = Trace::of(&app, &incoming);
     let (method, path) = (incoming.method.clone(), incoming.path.clone());
     let seq = app.estate.requests.begin(Seen {
         time: app.estate.clock.now(),
@@ -96,7 +98,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
     let verdict = app.estate.faults.judge(&method, &path, &incoming.body);
     incoming.orders = verdict.orders.clone();
     let mut response = carried_out(&app, incoming, &verdict).await;
-    stamp(&mut response, client_request);
+    stamp(&mut response, trace);
     let status = response.status().as_u16();
     app.estate.requests.end(seq, status);
     tracing::debug!(method, path, status, milliseconds = begun.elapsed().as_secs_f64() * 1000.0, "answered");
@@ -105,8 +107,9 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
 
 /// Answers a request as its verdict says.
 async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> Response<Body> {
-    if !verdict.delay.is_zero() {
-        tokio::time::sleep(verdict.delay).await;
+    let delay = verdict.delay + app.estate.manners.latency(&incoming.method, &incoming.path);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
     // A client that goes away while it waits here ends this function: what it asked for is never done.
     if let Some(held) = &verdict.before {
@@ -132,8 +135,19 @@ async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> R
 }
 
 impl App {
-    /// The surface that a request is for.
+    /// Answers a request, unless its subscription is asked too much.
     pub(crate) async fn route(self: Arc<Self>, incoming: &Incoming) -> Response<Body> {
+        let Some(admitted) = self.admission(incoming) else { return self.surface(incoming).await };
+        if let Some(refusal) = admitted.refusal() {
+            return refusal;
+        }
+        let mut response = self.surface(incoming).await;
+        admitted.tell(&mut response);
+        response
+    }
+
+    /// The surface that a request is for.
+    async fn surface(self: Arc<Self>, incoming: &Incoming) -> Response<Body> {
         if let Some((account, path)) = blob::http::account_of(incoming) {
             return blob::http::answer(&self.estate, incoming, &account, &path);
         }
@@ -227,6 +241,7 @@ async fn taken_apart(request: Request) -> Result<Incoming, String> {
         headers: parts.headers,
         body: body.into(),
         base: format!("https://{}", host.unwrap_or_else(|| "localhost".to_owned())),
+        request_id: uuid::Uuid::new_v4().to_string(),
         ..Incoming::default()
     })
 }
@@ -245,17 +260,39 @@ fn principal(app: &App, incoming: &Incoming) -> Option<String> {
     form.get("client_id").and_then(|client| world.principal(client)).map(|known| known.object_id.clone())
 }
 
+/// By what a request can be found again.
+struct Trace {
+    request: String,
+    correlation: String,
+    routing: String,
+    client: Option<HeaderValue>,
+}
+
+impl Trace {
+    /// A client may bring its own correlation id.
+    fn of(app: &App, incoming: &Incoming) -> Self {
+        let request = incoming.request_id.clone();
+        let given = incoming.headers.get("x-ms-correlation-request-id").and_then(|value| value.to_str().ok());
+        let correlation = given.map_or_else(|| request.clone(), str::to_owned);
+        let routing = format!("EMULATOR:{}:{request}", app.estate.clock.now().strftime("%Y%m%dT%H%M%SZ"));
+        Self { request, correlation, routing, client: incoming.headers.get("x-ms-client-request-id").cloned() }
+    }
+}
+
 /// Headers that every answer has.
-fn stamp(response: &mut Response<Body>, client_request: Option<HeaderValue>) {
-    let id = uuid::Uuid::new_v4().to_string();
+fn stamp(response: &mut Response<Body>, trace: Trace) {
     let challenge = response.status() == axum::http::StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    for name in ["x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-request-id"] {
-        if let (false, Ok(value)) = (headers.contains_key(name), HeaderValue::from_str(&id)) {
+    for (name, value) in [
+        ("x-ms-request-id", &trace.request),
+        ("x-ms-correlation-request-id", &trace.correlation),
+        ("x-ms-routing-request-id", &trace.routing),
+    ] {
+        if let (false, Ok(value)) = (headers.contains_key(name), HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
     }
-    if let Some(value) = client_request {
+    if let Some(value) = trace.client {
         headers.insert("x-ms-client-request-id", value);
     }
     if challenge && !headers.contains_key(header::WWW_AUTHENTICATE) {

@@ -66,6 +66,28 @@ pub(crate) enum Follow {
     Both,
 }
 
+/// Codes that Azure Resource Manager and the authorization provider give themselves: their errors have a code and a
+/// message. The others are Azure Machine Learning's, which says more.
+const OF_ARM: [&str; 17] = [
+    "AuthenticationFailed",
+    "AuthorizationFailed",
+    "InvalidAuthenticationToken",
+    "InvalidPrincipalId",
+    "InvalidRequestContent",
+    "InvalidResourceLocation",
+    "InvalidResourceType",
+    "InvalidRoleAssignmentId",
+    "LocationRequired",
+    "MethodNotAllowed",
+    "MissingApiVersionParameter",
+    "ParentResourceNotFound",
+    "PrincipalNotFound",
+    "ResourceNotFound",
+    "RoleAssignmentExists",
+    "RoleAssignmentUpdateNotPermitted",
+    "RoleDefinitionDoesNotExist",
+];
+
 /// A reply.
 #[derive(Default)]
 pub(crate) struct Reply {
@@ -85,9 +107,23 @@ impl Reply {
     }
 
     pub(crate) fn refused(refusal: &Refusal) -> Self {
-        let body =
-            json!({"error": {"code": refusal.code, "message": refusal.message, "details": [], "additionalInfo": []}});
-        Self { status: refusal.status, body, begun: None }
+        let mut error = json!({"code": refusal.code, "message": refusal.message});
+        if refusal.code == "MissingSubscriptionRegistration" {
+            let target = refusal.message.split('\'').nth(1);
+            error["details"] = json!([{"code": refusal.code, "target": target, "message": refusal.message}]);
+        } else if !OF_ARM.contains(&refusal.code) {
+            let inner = match refusal.status {
+                404 => "NotFound",
+                409 => "Conflict",
+                _ => "BadArgument",
+            };
+            error["details"] = json!([]);
+            error["additionalInfo"] = json!([
+                {"type": "ComponentName", "info": {"value": "managementfrontend"}},
+                {"type": "InnerError", "info": {"value": {"code": inner, "innerError": null}}},
+            ]);
+        }
+        Self { status: refusal.status, body: json!({"error": error}), begun: None }
     }
 
     pub(crate) fn not_allowed() -> Self {
@@ -159,6 +195,11 @@ impl Call {
 
     /// The page that `$skip` and `$top` ask for, with `nextLink`.
     pub(crate) fn page(&self, all: Vec<Value>, most: usize) -> Value {
+        self.page_at(&format!("{}/{}", self.workspace, self.path.join("/")), all, most)
+    }
+
+    /// The same of a list at a path.
+    pub(crate) fn page_at(&self, path: &str, all: Vec<Value>, most: usize) -> Value {
         let skip = self.text("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0_usize);
         let top = ["$top", "count"].iter().find_map(|key| self.text(key)?.parse().ok()).unwrap_or(most).clamp(1, most);
         let total = all.len();
@@ -172,7 +213,7 @@ impl Call {
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect();
             query.push(format!("$skip={}", skip + top));
-            let link = format!("{}{}/{}?{}", self.base, self.workspace, self.path.join("/"), query.join("&"));
+            let link = format!("{}{path}?{}", self.base, query.join("&"));
             page["nextLink"] = Value::from(link);
         }
         page

@@ -1,6 +1,7 @@
 //! What the emulator holds: principals, role assignments, and ARM resources by their id in lower case.
 
 use crate::access::{allows, covers, role_id};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +52,8 @@ pub struct Assignment {
     pub principal_type: Option<String>,
     /// In words, if it was said.
     pub description: Option<String>,
+    /// From when it counts; at once when nothing is said.
+    pub from: Option<Timestamp>,
 }
 
 /// A resource, and the place it has in the order in which all were made.
@@ -113,6 +116,7 @@ impl World {
             role: role.to_owned(),
             principal_type: None,
             description: None,
+            from: None,
         });
     }
 
@@ -131,10 +135,11 @@ impl World {
         self.assignments.remove(&id.to_ascii_lowercase())
     }
 
-    /// Whether an object id may do an action on a resource.
-    pub fn may(&self, principal: &str, action: &str, resource: &str) -> bool {
+    /// Whether an object id may do an action on a resource at a time.
+    pub fn may(&self, principal: &str, action: &str, resource: &str, now: Timestamp) -> bool {
         self.assignments.values().any(|known| {
             known.principal.eq_ignore_ascii_case(principal)
+                && known.from.is_none_or(|from| from <= now)
                 && covers(&known.scope, resource)
                 && allows(&known.role, action)
         })
@@ -208,12 +213,17 @@ mod tests {
     fn a_principal_may_do_what_its_role_allows_below_its_scope() {
         let mut world = World::default();
         let write = "Microsoft.MachineLearningServices/workspaces/jobs/write";
-        assert!(!world.may("oid", write, "/subscriptions/s/x"));
+        assert!(!world.may("oid", write, "/subscriptions/s/x", Timestamp::UNIX_EPOCH));
         world.assign("one", "/subscriptions/s", "OID", "Contributor");
-        assert!(world.may("oid", write, "/subscriptions/S/x"));
-        assert!(!world.may("oid", write, "/subscriptions/s2/x"));
+        assert!(world.may("oid", write, "/subscriptions/S/x", Timestamp::UNIX_EPOCH));
+        assert!(!world.may("oid", write, "/subscriptions/s2/x", Timestamp::UNIX_EPOCH));
+        let late = Timestamp::from_second(60).unwrap();
+        let one = world.assignment("one").cloned().unwrap();
+        world.put_assignment(Assignment { from: Some(late), ..one });
+        assert!(!world.may("oid", write, "/subscriptions/s/x", Timestamp::UNIX_EPOCH));
+        assert!(world.may("oid", write, "/subscriptions/s/x", late));
         world.remove_assignment("ONE");
-        assert!(!world.may("oid", write, "/subscriptions/s/x"));
+        assert!(!world.may("oid", write, "/subscriptions/s/x", Timestamp::UNIX_EPOCH));
     }
 
     #[test]

@@ -72,8 +72,10 @@ impl Arm<'_> {
         nodes(&mut made);
         world.put_resource(&id, made.clone());
         drop(world);
+        let region = made.get("location").and_then(Value::as_str).unwrap_or_default();
+        let short = self.short_of(region, &made);
         let (created, key) = (known.is_none(), id);
-        let begun = self.begin(OF_COMPUTE, Follow::AsyncOperation, move |estate, fate| {
+        let begun = self.begin_unless(short, OF_COMPUTE, Follow::AsyncOperation, move |estate, fate| {
             let mut world = estate.world();
             match (fate, known) {
                 (Fate::Revert, Some(before)) => world.put_resource(&key, before),

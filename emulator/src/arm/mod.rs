@@ -4,8 +4,11 @@ mod assets;
 mod codes;
 mod computes;
 mod datastores;
+mod diagnose;
 mod generic;
+mod locations;
 mod names;
+pub(crate) mod providers;
 pub(crate) mod roles;
 mod schedules;
 pub(crate) mod workspaces;
@@ -18,7 +21,7 @@ use crate::surface::http::{Incoming, Routes, decoded, pairs, plain};
 use crate::surface::{Begun, Call, Follow, Reply};
 use crate::tokens::Claims;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{Response, header};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -73,19 +76,50 @@ pub(crate) fn answer(estate: &Arc<Estate>, routes: &Routes, incoming: &Incoming)
     };
     let arm = Arm { estate, routes, incoming, claims, call, segments, keys };
     let reply = arm.answer().unwrap_or_else(|refusal| Reply::refused(&refusal));
-    routes.reply(&workspace, incoming, reply)
+    let under_way =
+        reply.status == 202 && incoming.method == "GET" || reply.body.get("status") == Some(&json!("InProgress"));
+    let mut response = routes.reply(&workspace, incoming, reply);
+    if under_way {
+        follow_up(&mut response, incoming, estate.manners.retry_after());
+    }
+    response
+}
+
+/// Tells who follows an operation that is under way when and where to ask again.
+fn follow_up(response: &mut Response<Body>, incoming: &Incoming, seconds: u64) {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    let address = format!("{}{}?{}", incoming.base, incoming.path, incoming.query);
+    if let (axum::http::StatusCode::ACCEPTED, Ok(address)) = (response.status(), address.parse()) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
 }
 
 impl Arm<'_> {
     fn answer(&self) -> Answer {
         if self.call.text("api-version").is_none() {
-            let message = "The api-version query parameter (?api-version=) is required for all requests.".to_owned();
-            return Err(Refusal { status: 400, code: "MissingApiVersionParameter", message });
+            return Err(Refusal::no_version());
         }
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         match keys.as_slice() {
+            ["subscriptions", _, "providers"] => self.providers(None, None),
+            ["subscriptions", _, "providers", _] => self.providers(self.segments.get(3).map(String::as_str), None),
+            ["subscriptions", _, "providers", _, action @ ("register" | "unregister")] => {
+                self.providers(self.segments.get(3).map(String::as_str), Some(action))
+            }
+            [
+                "subscriptions",
+                _,
+                "providers",
+                PROVIDER,
+                "locations",
+                region,
+                what @ ("usages" | "quotas" | "vmsizes"),
+            ] => self.location(region, what),
             ["subscriptions", _, "providers", PROVIDER, "locations", _, kind, operation] => {
                 self.operation(kind, operation)
+            }
+            [.., "providers", "microsoft.authorization", "permissions"] if self.call.method == "GET" => {
+                self.permissions()
             }
             [.., "providers", "microsoft.authorization", "roleassignments"]
             | [.., "providers", "microsoft.authorization", "roleassignments", _] => self.roles(),
@@ -103,7 +137,8 @@ impl Arm<'_> {
     fn below_workspace(&self, rest: &[&str]) -> Answer {
         if !rest.is_empty() && self.estate.world().resource(&self.call.workspace).is_none() {
             self.allowed_as("read")?;
-            return Err(self.not_found(&self.segments.get(..WORKSPACE).unwrap_or_default().join("/")));
+            let name = self.segments.get(WORKSPACE - 1).map_or("", String::as_str);
+            return Err(Refusal::no_workspace(name, &self.call.workspace, &self.call.method));
         }
         match rest {
             [] => self.workspace(),
@@ -167,8 +202,23 @@ impl Arm<'_> {
 
     /// Begins an operation that ends with a change of the world.
     fn begin(&self, prefix: &str, follow: Follow, work: impl FnOnce(&Estate, &Fate) + Send + 'static) -> Begun {
+        self.begin_unless(None, prefix, follow, work)
+    }
+
+    /// Begins one that fails if there is an error already.
+    fn begin_unless(
+        &self,
+        error: Option<(String, String)>,
+        prefix: &str,
+        follow: Follow,
+        work: impl FnOnce(&Estate, &Fate) + Send + 'static,
+    ) -> Begun {
         let estate = Arc::clone(self.estate);
         let work = Box::new(move |fate: Fate| {
+            let fate = match (fate, error) {
+                (Fate::Proceed, Some((code, message))) => Fate::Fail { code, message },
+                (fate, _) => fate,
+            };
             work(&estate, &fate);
             match fate {
                 Fate::Fail { code, message } => Err((code, message)),
@@ -182,6 +232,10 @@ impl Arm<'_> {
     fn operation(&self, kind: &str, id: &str) -> Answer {
         let missing =
             || Refusal { status: 404, code: "NotFound", message: format!("The operation {id} was not found.") };
+        // Whoever began it sees it to its end, even when the workspace is gone with all roles in it.
+        if let Some((resource, _)) = self.estate.operations.of(id).filter(|(_, by)| *by != self.claims.oid) {
+            self.estate.authorize(&self.claims, "Microsoft.MachineLearningServices/workspaces/read", &resource)?;
+        }
         if kind.ends_with("operationresults") {
             let (status, body) = self.estate.operations.result(id).ok_or_else(missing)?;
             return Ok(Reply { status, body, begun: None });

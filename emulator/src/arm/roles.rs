@@ -1,7 +1,7 @@
 //! Role assignments of any scope (Microsoft.Authorization).
 
 use super::{Answer, Arm};
-use crate::access::covers;
+use crate::access::{covers, permissions};
 use crate::online::rules::Refusal;
 use crate::surface::Reply;
 use crate::world::Assignment;
@@ -34,6 +34,31 @@ impl Arm<'_> {
             }
             _ => Ok(Reply::not_allowed()),
         }
+    }
+
+    /// `GET permissions`: what the roles of who asks give in a scope.
+    pub(super) fn permissions(&self) -> Answer {
+        let at = self.keys.len().saturating_sub(3);
+        let scope = format!("/{}", self.segments.get(..at).unwrap_or_default().join("/"));
+        let (world, now) = (self.estate.world(), self.estate.clock.now());
+        let own = world.assignments().filter(|known| {
+            known.principal.eq_ignore_ascii_case(&self.claims.oid)
+                && covers(&known.scope, &scope)
+                && known.from.is_none_or(|from| from <= now)
+        });
+        let shown = own.map(|known| {
+            let given = permissions(&known.role);
+            json!({
+                "actions": given.actions, "notActions": given.not_actions, "dataActions": given.data_actions,
+                "notDataActions": [],
+            })
+        });
+        let shown: Vec<Value> = shown.collect();
+        drop(world);
+        if shown.is_empty() {
+            self.estate.authorize(&self.claims, "Microsoft.Authorization/permissions/read", &scope)?;
+        }
+        Ok(Reply::ok(self.call.page_at(&self.id(), shown, self.estate.manners.page_size())))
     }
 
     /// The scope, in the case it was sent, and the assignment's name.
@@ -101,6 +126,7 @@ impl Arm<'_> {
             role: role.to_ascii_lowercase(),
             principal_type,
             description: text("description").map(str::to_owned),
+            from: self.estate.clock.now().checked_add(self.estate.manners.role_delay()).ok(),
         };
         let same = |known: &Assignment| {
             known.scope.eq_ignore_ascii_case(&made.scope)

@@ -40,9 +40,10 @@ impl Arm<'_> {
         let scope =
             self.id().to_ascii_lowercase().replace("/providers/microsoft.machinelearningservices/workspaces", "");
         let read = "Microsoft.MachineLearningServices/workspaces/read";
+        let now = self.estate.clock.now();
         let seen = world
             .workspaces()
-            .filter(|(id, _)| id.starts_with(&format!("{scope}/")) && world.may(&self.claims.oid, read, id));
+            .filter(|(id, _)| id.starts_with(&format!("{scope}/")) && world.may(&self.claims.oid, read, id, now));
         Ok(Reply::ok(json!({"value": seen.map(|(_, known)| show(known, &self.call.base)).collect::<Vec<_>>()})))
     }
 
@@ -136,7 +137,7 @@ impl Arm<'_> {
                 Ok(Reply::ok(json!({"userStorageKey": key, "userStorageResourceId": null})))
             }
             "resynckeys" => Ok(Reply::empty(200)),
-            "diagnose" => Ok(Reply::ok(json!({"value": {}}))),
+            "diagnose" => self.diagnose(),
             _ => Ok(Reply::not_allowed()),
         }
     }

@@ -1,6 +1,7 @@
 //! `/_emulator/`: what tests and people set and see, without authentication.
 
 pub(crate) mod faults;
+mod manners;
 mod page;
 pub(crate) mod requests;
 mod state;
@@ -89,7 +90,7 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
         ("GET", ["state"]) => {
             response(200, &state::of(app, query.get("workspace").map_or("", String::as_str), &incoming.base))
         }
-        _ => error(404, "The emulator has no such control."),
+        (method, path) => manners::answer(app, method, path, &body),
     }
 }
 

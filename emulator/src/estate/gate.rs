@@ -5,9 +5,10 @@ use crate::online::OperationEnd;
 use crate::online::rules::Refusal;
 use crate::online::scoring::Trouble;
 use crate::operations;
-use crate::surface::http::Gate;
+use crate::surface::http::{Gate, Incoming, Passing};
 use axum::http::HeaderMap;
 use serde_json::Value;
+use std::sync::Arc;
 
 impl Gate for Estate {
     fn admit(&self, headers: &HeaderMap, workspace: &str, action: &str) -> Result<String, Refusal> {
@@ -16,8 +17,11 @@ impl Gate for Estate {
         Ok(claims.oid)
     }
 
-    fn begin(&self, _: &str, operation: &str) {
+    fn begin(&self, workspace: &str, operation: &str, incoming: &Incoming) {
         self.operations.begin(operation, self.clock.now());
+        if let Ok(claims) = self.authenticate(&incoming.headers, audiences("")) {
+            self.operations.is_of(operation, workspace, &claims.oid);
+        }
     }
 
     fn end(&self, operation: &str, end: OperationEnd) {
@@ -44,6 +48,20 @@ impl Gate for Estate {
             })
         });
         found.map(|(id, _)| id.to_owned())
+    }
+
+    fn pass(&self, method: &str, path: &str) -> Passing {
+        let takes = self.manners.duration(method, path);
+        if takes.is_zero() {
+            return Box::pin(std::future::ready(()));
+        }
+        let (clock, now) = (Arc::clone(&self.clock), self.clock.now());
+        let at = now.checked_add(takes).unwrap_or(now);
+        Box::pin(async move { clock.until(at).await })
+    }
+
+    fn retry_after(&self) -> u64 {
+        self.manners.retry_after()
     }
 
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble {

@@ -2,6 +2,7 @@
 
 use super::Estate;
 use crate::jobs::ground::{Asset, Ground, WorkspaceFacts};
+use crate::quota;
 use crate::run_history::run::Location;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -93,6 +94,13 @@ impl Ground for Estate {
         let kind = "application/octet-stream";
         // Without a condition a write can't be refused.
         let _ = self.blobs.put(place, content.into(), kind, BTreeMap::new(), false, now);
+    }
+
+    fn cores(&self, workspace: &str, location: &str, size: &str) -> Option<(i64, i64)> {
+        let (world, family) = (self.world(), quota::family(size));
+        let subscription = workspace.split('/').nth(2)?;
+        let used = quota::of_clusters(&world, subscription, location, "").get(&family).copied().unwrap_or(0);
+        Some((used, quota::limit(&world, subscription, location, &family)))
     }
 
     fn signature(&self, place: &Location) -> String {

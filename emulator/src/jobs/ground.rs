@@ -52,6 +52,12 @@ pub(crate) trait Ground: Send + Sync + 'static {
     fn list(&self, place: &Location) -> Vec<String>;
     /// Writes a blob.
     fn write(&self, place: &Location, content: Vec<u8>);
+    /// Cores that the clusters of a workspace's subscription use of the family of a machine in a region, and how many
+    /// may be used; `None` where nobody counts.
+    fn cores(&self, workspace: &str, location: &str, size: &str) -> Option<(i64, i64)> {
+        let _ = (workspace, location, size);
+        None
+    }
     /// A signature, as a query, with which the container of a place can be read for an hour.
     fn signature(&self, place: &Location) -> String {
         let _ = place;

@@ -2,8 +2,9 @@
 
 use super::endpoint::{Deployment, Endpoint};
 use super::rules::{self, Refusal};
-use super::{Begun, Fate, Online, Work, release, restore};
+use super::{Begun, Fate, Online, OperationEnd, Work, release, restore};
 use crate::automl::mlflow_model;
+use crate::quota;
 use azureml_emulator_learn::Model;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -70,8 +71,10 @@ impl Online {
         Box::new(move |fate| {
             let loaded = match &fate {
                 Fate::Fail { code, message } => Err((code.clone(), message.clone())),
-                _ => online.load(&workspace, &model).map_err(|message| {
-                    ("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}"))
+                _ => online.afford(&workspace, &endpoint, &key, &before).and_then(|()| {
+                    online.load(&workspace, &model).map_err(|message| {
+                        ("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}"))
+                    })
                 }),
             };
             let now = online.0.jobs.ground().now();
@@ -99,6 +102,37 @@ impl Online {
             });
             end.unwrap_or(Ok(()))
         })
+    }
+
+    /// Whether there are the cores for a deployment, beside all others.
+    fn afford(&self, workspace: &str, name: &str, key: &str, before: &Endpoint) -> OperationEnd {
+        let wanted = self.with(workspace, name, |endpoint| {
+            let deployment = endpoint.deployments.get(key)?;
+            Some((
+                endpoint.location.clone(),
+                deployment.size().to_owned(),
+                deployment.instances(),
+                deployment.model.is_some(),
+            ))
+        });
+        let Some((location, size, instances, counted)) = wanted.flatten() else { return Ok(()) };
+        let Some((clusters, limit)) = self.0.jobs.ground().cores(workspace, &location, &size) else { return Ok(()) };
+        let (family, needed) = (quota::family(&size), quota::of_deployment(&size, instances));
+        let subscription = workspace.split('/').nth(2).unwrap_or_default();
+        let deployments = self.cores(subscription, &location).get(&family).copied().unwrap_or(0);
+        // What it has already counts as it is wanted now.
+        let used = clusters + deployments - if counted { needed } else { 0 };
+        if used + needed <= limit {
+            return Ok(());
+        }
+        let had = before.deployments.get(key).filter(|had| had.model.is_some() && had.size() == size);
+        let additional = needed - had.map_or(0, |had| quota::of_deployment(&size, had.instances()));
+        Err((
+            "OutOfQuota".to_owned(),
+            format!(
+                "Not enough quota available for {size} in SubscriptionId {subscription}. Current usage/limit: {used}/{limit}. Additional needed: {additional}. A fifth of the instances is reserved for upgrades."
+            ),
+        ))
     }
 
     fn load(&self, workspace: &str, model: &str) -> Result<Model, String> {

@@ -74,9 +74,17 @@ impl Deployment {
     /// learn.microsoft.com: twice the concurrency of all instances).
     pub(crate) fn capacity(&self) -> usize {
         let each = self.setting("maxConcurrentRequestsPerInstance").and_then(Value::as_u64).unwrap_or(1);
-        let instances =
-            self.envelope.get("sku").and_then(|sku| sku.get("capacity")).and_then(Value::as_u64).unwrap_or(1);
-        (2 * each * instances).max(1) as usize
+        (2 * each * self.instances().unsigned_abs()).max(1) as usize
+    }
+
+    /// Machines that it has.
+    pub(crate) fn instances(&self) -> i64 {
+        self.envelope.get("sku").and_then(|sku| sku.get("capacity")).and_then(Value::as_i64).unwrap_or(1)
+    }
+
+    /// Size of each.
+    pub(crate) fn size(&self) -> &str {
+        self.properties.get("instanceType").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// How long a request may take; five seconds when nothing is said.

@@ -11,6 +11,7 @@ mod swagger;
 pub(crate) mod traffic;
 
 use crate::jobs::Jobs;
+use crate::quota;
 use crate::telemetry::Telemetry;
 use endpoint::Endpoint;
 use serde_json::Value;
@@ -99,6 +100,22 @@ impl Online {
         let name = name.to_ascii_lowercase();
         let found = |named: &Named| named.get(&name).is_some_and(|endpoint| endpoint.location == location);
         self.lock().iter().find(|(_, named)| found(named)).map(|(workspace, _)| workspace.clone())
+    }
+
+    /// Cores by family that the deployments of a subscription have in a region.
+    pub(crate) fn cores(&self, subscription: &str, location: &str) -> BTreeMap<String, i64> {
+        let prefix = format!("/subscriptions/{}/", subscription.to_ascii_lowercase());
+        let mut used = BTreeMap::new();
+        let all = self.lock();
+        let of_subscription = all.iter().filter(|(workspace, _)| workspace.starts_with(&prefix));
+        let endpoints = of_subscription.flat_map(|(_, named)| named.values());
+        for endpoint in endpoints.filter(|endpoint| endpoint.location.eq_ignore_ascii_case(location)) {
+            for deployment in endpoint.deployments.values().filter(|deployment| deployment.model.is_some()) {
+                let size = deployment.size();
+                *used.entry(quota::family(size)).or_default() += quota::of_deployment(size, deployment.instances());
+            }
+        }
+        used
     }
 
     /// Removes all endpoints of a workspace.

@@ -22,6 +22,30 @@ impl Refusal {
         Self { status: 409, code: "Conflict", message: message.into() }
     }
 
+    /// A request to Azure Resource Manager that says no version.
+    pub(crate) fn no_version() -> Self {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.".to_owned();
+        Self { status: 400, code: "MissingApiVersionParameter", message }
+    }
+
+    /// Something below a workspace that is not there.
+    pub(crate) fn no_workspace(name: &str, id: &str, method: &str) -> Self {
+        let group = id.split('/').nth(4).unwrap_or_default();
+        let (code, message) = match method {
+            "PUT" | "PATCH" => (
+                "ParentResourceNotFound",
+                format!("Failed to perform 'write' on resource(s): the parent resource '{id}' could not be found."),
+            ),
+            _ => (
+                "ResourceNotFound",
+                format!(
+                    "The Resource 'Microsoft.MachineLearningServices/workspaces/{name}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+                ),
+            ),
+        };
+        Self { status: 404, code, message }
+    }
+
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self { status: 404, code: "ResourceNotFound", message: format!("The {what} {name} was not found.") }
     }

@@ -8,23 +8,35 @@ use crate::online::{Fate, OperationEnd};
 use crate::run_history::run::RunError;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Time that passes.
+pub(crate) type Passing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What the rest of the emulator decides for these routes.
 pub(crate) trait Gate: Send + Sync + 'static {
     /// The object id of the principal of a token, if it may do the action in the workspace.
     fn admit(&self, headers: &HeaderMap, workspace: &str, action: &str) -> Result<String, Refusal>;
     /// An operation has begun.
-    fn begin(&self, workspace: &str, operation: &str);
+    fn begin(&self, workspace: &str, operation: &str, incoming: &Incoming);
     /// An operation has ended.
     fn end(&self, operation: &str, end: OperationEnd);
     /// The path under which ARM tells about an operation; by its result for `Location`.
     fn operation_path(&self, workspace: &str, operation: &str, result: bool) -> String;
     /// The workspace of an Application Insights app or a Log Analytics workspace, by its id.
     fn workspace_of_logs(&self, id: &str) -> Option<String>;
+    /// Ends when the operation that a request began has taken its time; the time begins with the call.
+    fn pass(&self, _method: &str, _path: &str) -> Passing {
+        Box::pin(std::future::ready(()))
+    }
+    /// What `Retry-After` tells of an operation, in seconds.
+    fn retry_after(&self) -> u64 {
+        0
+    }
     /// What is wrong with a deployment on purpose.
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble;
 }
@@ -59,6 +71,8 @@ pub(crate) struct Incoming {
     /// Where an account's containers are, with `{account}` in it.
     pub(crate) blob_endpoint: String,
     pub(crate) orders: Orders,
+    /// By which it can be found again.
+    pub(crate) request_id: String,
 }
 
 /// These routes.
@@ -136,7 +150,13 @@ impl Routes {
             Err(refusal) => return self.reply(&workspace, incoming, Reply::refused(&refusal)),
         };
         if self.plane.jobs.ground().workspace(&workspace).is_none() {
-            return self.reply(&workspace, incoming, Reply::refused(&Refusal::not_found("workspace", &workspace)));
+            let below = segments.get(start + WORKSPACE_SEGMENTS - 1).map_or("", String::as_str);
+            let refusal = Refusal::no_workspace(below, &workspace, &incoming.method);
+            return self.reply(&workspace, incoming, Reply::refused(&refusal));
+        }
+        let query = pairs(&incoming.query);
+        if skip == 0 && query.get("api-version").is_none_or(String::is_empty) {
+            return self.reply(&workspace, incoming, Reply::refused(&Refusal::no_version()));
         }
         let body = if incoming.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&incoming.body) };
         let body = match body {
@@ -154,7 +174,7 @@ impl Routes {
             method: incoming.method.clone(),
             workspace: workspace.clone(),
             path,
-            query: pairs(&incoming.query),
+            query,
             body,
             principal,
             base: incoming.base.clone(),
@@ -167,10 +187,14 @@ impl Routes {
 
     /// The response; an operation that has begun goes on by itself.
     pub(crate) fn reply(&self, workspace: &str, incoming: &Incoming, reply: Reply) -> Response<Body> {
-        let mut response = response(reply.status, &reply.body);
+        let mut body = reply.body;
+        if reply.status >= 400 {
+            self.trace(workspace, incoming, &mut body);
+        }
+        let mut response = response(reply.status, &body);
         let Some(Begun { operation, work, follow }) = reply.begun else { return response };
         if !incoming.orders.lost {
-            self.gate.begin(workspace, &operation);
+            self.gate.begin(workspace, &operation, incoming);
         }
         let mut put = |name: &'static str, result: bool| {
             let address = format!("{}{}", incoming.base, self.gate.operation_path(workspace, &operation, result));
@@ -184,10 +208,15 @@ impl Routes {
         if follow != Follow::AsyncOperation {
             put("location", true);
         }
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("0"));
+        if ["oeidp", "odidp", "scidp"].iter().any(|kind| operation.starts_with(kind)) {
+            response.headers_mut().insert("x-ms-async-operation-timeout", header::HeaderValue::from_static("PT2H"));
+        }
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(self.gate.retry_after()));
+        let passing = self.gate.pass(&incoming.method, &incoming.path);
         let gate = Arc::clone(&self.gate);
         let Orders { takes, fate, .. } = incoming.orders.clone();
         tokio::spawn(async move {
+            passing.await;
             if !takes.is_zero() {
                 tokio::time::sleep(takes).await;
             }
@@ -198,12 +227,26 @@ impl Routes {
         response
     }
 
+    /// Puts into an error of Azure Machine Learning's own by what it can be found again, and where and when it was.
+    fn trace(&self, workspace: &str, incoming: &Incoming, body: &mut Value) {
+        let ground = self.plane.jobs.ground();
+        let Some(info) = body.pointer_mut("/error/additionalInfo").and_then(Value::as_array_mut) else { return };
+        let region = ground.workspace(workspace).map_or_else(|| "global".to_owned(), |facts| facts.location);
+        let operation = incoming.request_id.replace('-', "");
+        let request = operation.get(..16).unwrap_or_default();
+        for (kind, value) in [
+            ("Correlation", json!({"operation": operation, "request": request})),
+            ("Environment", json!(region)),
+            ("Location", json!(region)),
+            ("Time", json!(ground.now().to_string())),
+        ] {
+            info.push(json!({"type": kind, "info": {"value": value}}));
+        }
+    }
+
     async fn score(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
         let Some(workspace) = self.plane.online.in_region(region, name) else {
-            return response(
-                404,
-                &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}),
-            );
+            return response(404, &json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
         };
         if incoming.method != "POST" {
             return response(405, &Value::Null);
@@ -215,10 +258,7 @@ impl Routes {
 
     fn swagger(&self, incoming: &Incoming, region: &str, name: &str) -> Response<Body> {
         let Some(workspace) = self.plane.online.in_region(region, name) else {
-            return response(
-                404,
-                &serde_json::json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}),
-            );
+            return response(404, &json!({"error": {"code": "NotFound", "message": "There is no such endpoint."}}));
         };
         let host = incoming.base.trim_start_matches("https://");
         answered(self.plane.online.swagger(&workspace, name, &self.asked(incoming, &workspace), host))
@@ -249,7 +289,7 @@ impl Routes {
         }
         let mut body: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
         if incoming.method == "GET" {
-            body = serde_json::json!(pairs(&incoming.query));
+            body = json!(pairs(&incoming.query));
         }
         plain(&self.plane.query(&workspace, &body))
     }

@@ -21,7 +21,7 @@ impl Gate for Doorman {
             false => Err(Refusal { status: 401, code: "AuthenticationFailed", message: "no token".into() }),
         }
     }
-    fn begin(&self, _: &str, operation: &str) {
+    fn begin(&self, _: &str, operation: &str, _: &Incoming) {
         self.0.lock().unwrap().insert(operation.into(), None);
     }
     fn end(&self, operation: &str, end: OperationEnd) {
@@ -53,12 +53,13 @@ impl Client {
 
     async fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, HeaderMap, Value) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = if query.contains("api-version") { query.to_owned() } else { format!("api-version=x&{query}") };
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
         let incoming = Incoming {
             method: method.into(),
             path: path.into(),
-            query: query.into(),
+            query,
             headers,
             body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
             base: "https://127.0.0.1:1".into(),

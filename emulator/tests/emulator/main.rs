@@ -8,3 +8,4 @@ mod controls;
 mod estate;
 mod faults;
 mod flow;
+mod manners;

@@ -11,12 +11,12 @@ mod jobs;
 #[cfg(test)]
 mod tests;
 
+use crate::jobs::JobOrders;
 use crate::jobs::Jobs;
 use crate::jobs::ground::Ground;
 use crate::jobs::view::Addresses;
 use crate::online::rules::Refusal;
 use crate::online::{Online, Work};
-use crate::run_history::run::RunError;
 use crate::telemetry::Telemetry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -41,8 +41,8 @@ pub(crate) struct Call {
     pub(crate) base: String,
     /// Where an account's containers are, with `{account}` in it.
     pub(crate) blob_endpoint: String,
-    /// With what a job that it puts fails, on purpose.
-    pub(crate) job_fails: Option<RunError>,
+    /// What becomes of a job that it puts, on purpose.
+    pub(crate) job: JobOrders,
 }
 
 /// An operation that a call began, and the work that ends it.

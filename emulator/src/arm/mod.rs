@@ -72,7 +72,7 @@ pub(crate) fn answer(estate: &Arc<Estate>, routes: &Routes, incoming: &Incoming)
         principal: claims.oid.clone(),
         base: incoming.base.clone(),
         blob_endpoint: incoming.blob_endpoint.clone(),
-        job_fails: None,
+        job: Default::default(),
     };
     let arm = Arm { estate, routes, incoming, claims, call, segments, keys };
     let reply = arm.answer().unwrap_or_else(|refusal| Reply::refused(&refusal));

@@ -168,10 +168,11 @@ impl Verdict {
         } else if effect.operation_reverts {
             self.orders.fate = Fate::Revert;
         }
+        self.orders.job.waits += Duration::from_millis(effect.job_takes_milliseconds.unwrap_or_default());
         self.orders.lost |= effect.operation_lost;
         self.orders.token_skew = effect.token_skew_seconds.unwrap_or(self.orders.token_skew);
         if let Some(Reason { code, message }) = effect.job_fails.clone() {
-            self.orders.job_fails = Some(RunError { code, message });
+            self.orders.job.fails = Some(RunError { code, message });
         }
     }
 }

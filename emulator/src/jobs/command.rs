@@ -131,17 +131,12 @@ async fn execute(under: &Underway, prepared: &Prepared) -> Result<(), Ended> {
     let mut command = tokio::process::Command::new("sh");
     command.arg("-c").arg(&prepared.command).current_dir(&prepared.folder).stdin(Stdio::null());
     command.envs(prepared.environment.iter().cloned()).kill_on_drop(true);
-    let cancelled = async {
-        while !under.cancel.is_cancelled() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
     let output = tokio::select! {
         output = command.output() => output.map_err(|error| Ended::user_error(format!("The command could not be started: {error}")))?,
         () = tokio::time::sleep(prepared.limit) => {
             return Err(Ended::user_error(format!("The command ran longer than {} seconds.", prepared.limit.as_secs())));
         }
-        () = cancelled => return Err(Ended::Canceled),
+        () = under.cancelled() => return Err(Ended::Canceled),
     };
     let log = [output.stdout, output.stderr].concat();
     let place =

@@ -19,6 +19,7 @@ use ground::Ground;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// How a run ended that didn't complete.
@@ -36,6 +37,15 @@ impl Ended {
     pub(crate) fn user_error(message: impl ToString) -> Self {
         Self::Failed(RunError { code: "UserError".to_owned(), message: message.to_string() })
     }
+}
+
+/// What somebody ordered to become of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct JobOrders {
+    /// It fails so, whatever it is.
+    pub(crate) fails: Option<RunError>,
+    /// How long it is queued before it runs.
+    pub(crate) waits: Duration,
 }
 
 /// Where named outputs lie.
@@ -89,16 +99,17 @@ impl Jobs {
     }
 
     /// Starts a run that was added, in the background.
-    pub(crate) fn start(&self, workspace: &str, id: &str, properties: Map<String, Value>, fails: Option<RunError>) {
+    pub(crate) fn start(&self, workspace: &str, id: &str, properties: Map<String, Value>, orders: JobOrders) {
         let cancel = self.0.runs.begin(workspace, id);
         let underway = Underway { jobs: self.clone(), workspace: workspace.into(), run: id.to_owned(), cancel };
         tokio::spawn(async move {
-            let ended = match fails {
-                Some(error) => {
+            let ended = match (underway.queued(orders.waits).await, orders.fails) {
+                (Err(ended), _) => Err(ended),
+                (Ok(()), Some(error)) => {
                     underway.turn(Status::Running);
                     Err(Ended::Failed(error))
                 }
-                None => underway.conduct(&properties).await,
+                (Ok(()), None) => underway.conduct(&properties).await,
             };
             underway.finish(ended.map(drop));
             underway.jobs.runs().end(&underway.workspace, &underway.run);
@@ -134,6 +145,25 @@ impl Underway {
             Ok(()) => self.turn(Status::Completed),
             Err(Ended::Canceled) => self.turn(Status::Canceled),
             Err(Ended::Failed(error)) => self.change(|run| run.fail(error, now)),
+        }
+    }
+
+    /// Waits in the queue, until somebody asks it to stop.
+    async fn queued(&self, time: Duration) -> Result<(), Ended> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        self.turn(Status::Queued);
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.cancelled() => Err(Ended::Canceled),
+        }
+    }
+
+    /// Ends when somebody asks it to stop.
+    async fn cancelled(&self) {
+        while !self.cancel.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

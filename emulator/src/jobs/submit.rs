@@ -2,9 +2,9 @@
 
 use super::graph::Graph;
 use super::view::Addresses;
-use super::{Jobs, kind_of};
+use super::{JobOrders, Jobs, kind_of};
 use crate::automl::request::AutoMlRequest;
-use crate::run_history::run::{Location, Run, RunError, RunKind, Status};
+use crate::run_history::run::{Location, Run, RunKind, Status};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -34,14 +34,14 @@ pub(crate) struct Accepted {
 }
 
 impl Jobs {
-    /// Accepts a job, or an update of one. A job that `fails` does so whatever it is.
+    /// Accepts a job, or an update of one. Whatever it is, what becomes of it may be ordered.
     pub(crate) fn put(
         &self,
         workspace: &str,
         name: &str,
         mut properties: Map<String, Value>,
         by: &str,
-        fails: Option<RunError>,
+        orders: JobOrders,
     ) -> Result<Accepted, SubmitError> {
         if let Some(known) = self.runs().get(workspace, name) {
             // What a client read it may put back: its body is compared with what it was shown.
@@ -59,7 +59,7 @@ impl Jobs {
         let run = self.new_run(workspace, name, kind, &properties, by);
         let accepted = Accepted { created: true, run: run.clone() };
         if self.runs().add(workspace, run) {
-            self.start(workspace, name, properties, fails);
+            self.start(workspace, name, properties, orders);
         }
         Ok(accepted)
     }

@@ -25,7 +25,7 @@ pub(crate) fn tick(app: &App) {
         std::mem::replace(&mut *looked, now)
     };
     for due in due(app, before, now) {
-        let submitted = app.routes.plane.jobs.put(&due.workspace, &due.name, due.job, &due.by, None);
+        let submitted = app.routes.plane.jobs.put(&due.workspace, &due.name, due.job, &due.by, Default::default());
         if let Err(error) = submitted {
             tracing::warn!(job = due.name, %error, "a schedule's job is refused");
         }

@@ -146,7 +146,7 @@ pub(super) fn call(method: &str, path: &str, body: Value) -> Call {
         principal: "someone".into(),
         base: "https://127.0.0.1:1".into(),
         blob_endpoint: "https://127.0.0.1:1/blob/{account}".into(),
-        job_fails: None,
+        job: Default::default(),
     }
 }
 

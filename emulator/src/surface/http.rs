@@ -2,10 +2,10 @@
 
 use super::history::discovery;
 use super::{Begun, Call, Follow, Plane, Reply};
+use crate::jobs::JobOrders;
 use crate::online::rules::Refusal;
 use crate::online::scoring::{Answered, Asked, Trouble};
 use crate::online::{Fate, OperationEnd};
-use crate::run_history::run::RunError;
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ pub(crate) struct Orders {
     pub(crate) fate: Fate,
     /// The address of that operation knows nothing of it.
     pub(crate) lost: bool,
-    /// With what the job that it puts fails.
-    pub(crate) job_fails: Option<RunError>,
+    /// What becomes of the job that it puts.
+    pub(crate) job: JobOrders,
     /// Seconds by which the clock is off that the token it is given was made by.
     pub(crate) token_skew: i64,
 }
@@ -179,7 +179,7 @@ impl Routes {
             principal,
             base: incoming.base.clone(),
             blob_endpoint: incoming.blob_endpoint.clone(),
-            job_fails: incoming.orders.job_fails.clone(),
+            job: incoming.orders.job.clone(),
         };
         let reply = answer(&self.plane, &call);
         self.reply(&workspace, incoming, reply)

@@ -38,7 +38,7 @@ impl Plane {
         let Some(properties) = call.body.get("properties").and_then(Value::as_object) else {
             return Reply::refused(&Refusal::bad("The body has no properties."));
         };
-        match self.jobs.put(&call.workspace, name, properties.clone(), &call.principal, call.job_fails.clone()) {
+        match self.jobs.put(&call.workspace, name, properties.clone(), &call.principal, call.job.clone()) {
             Ok(Accepted { created, run }) => {
                 let status = if created { 201 } else { 200 };
                 Reply { status, body: self.show_job(call, &run), begun: None }

@@ -1,6 +1,6 @@
 //! What faults do to answers, tokens and operations.
 
-use crate::client::{Emulator, WORKSPACE, Workspace, compute};
+use crate::client::{Emulator, WORKSPACE, Workspace, compute, pipeline, rows};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -122,4 +122,20 @@ async fn faults_are_listed_with_what_effects_there_are() {
     let wrong = emulator.http.post(&url).json(&json!({"effect": {"hang": true}})).send().await.unwrap();
     let text = wrong.text().await.unwrap();
     assert!(text.contains("hang") && text.contains("hold (the request hangs"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_queued_for_as_long_as_is_ordered_or_until_it_is_cancelled() {
+    let emulator = Emulator::start().await;
+    let workspace = emulator.workspace().await;
+    workspace.put("computes/cpu", compute()).await;
+    workspace.register("bank", rows(60)).await;
+    let fault = json!({"method": "PUT", "path": "/jobs/", "effect": {"jobTakesMilliseconds": 3_600_000}});
+    emulator.control(Method::POST, "faults", fault).await;
+    assert_eq!(workspace.arm(Method::PUT, "jobs/slow", pipeline("bank")).await.status, 201);
+    while workspace.get("jobs/slow").await["properties"]["status"] != "Queued" {
+        tokio::task::yield_now().await;
+    }
+    workspace.arm(Method::POST, "jobs/slow/cancel", Value::Null).await;
+    assert_eq!(workspace.job("slow").await["properties"]["status"], "Canceled");
 }

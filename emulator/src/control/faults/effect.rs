@@ -24,6 +24,7 @@ pub(crate) const EFFECTS: &[(&str, &str)] = &[
     ("operationLost", "the operation that it begins goes on, but its address answers 404"),
     ("operationTakesMilliseconds", "the operation that it begins takes so long"),
     ("jobFails", "the job that it puts fails with this code and message"),
+    ("jobTakesMilliseconds", "the job that it puts is queued for so long before it runs"),
     (
         "tokenSkewSeconds",
         "the token that it is given was made by a clock that is so far off: from -3599 it has expired, from 301 it is not good yet",
@@ -95,6 +96,7 @@ pub(crate) struct Effect {
     pub(crate) operation_lost: bool,
     pub(crate) operation_takes_milliseconds: Option<u64>,
     pub(crate) job_fails: Option<Reason>,
+    pub(crate) job_takes_milliseconds: Option<u64>,
     pub(crate) token_skew_seconds: Option<i64>,
     pub(crate) model: Option<ModelTrouble>,
 }

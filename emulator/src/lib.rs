@@ -21,6 +21,7 @@ mod schedules;
 pub mod serve;
 pub mod server;
 mod surface;
+mod tags;
 mod telemetry;
 pub mod tls;
 pub mod tokens;

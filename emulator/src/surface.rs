@@ -8,6 +8,7 @@ pub(crate) mod http;
 #[cfg(test)]
 mod http_tests;
 mod jobs;
+pub(crate) mod lists;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) query: BTreeMap<String, String>,
     /// The body; null when there is none.
     pub(crate) body: Value,
+    /// How lists are cut.
+    pub(crate) lists: lists::Lists,
     /// Object id of the principal.
     pub(crate) principal: String,
     /// Scheme and authority that the client used.
@@ -68,7 +71,7 @@ pub(crate) enum Follow {
 
 /// Codes that Azure Resource Manager and the authorization provider give themselves: their errors have a code and a
 /// message. The others are Azure Machine Learning's, which says more.
-const OF_ARM: [&str; 17] = [
+const OF_ARM: &[&str] = &[
     "AuthenticationFailed",
     "AuthorizationFailed",
     "InvalidAuthenticationToken",
@@ -77,6 +80,9 @@ const OF_ARM: [&str; 17] = [
     "InvalidResourceLocation",
     "InvalidResourceType",
     "InvalidRoleAssignmentId",
+    "InvalidTagNameCharacters",
+    "InvalidTagNameLength",
+    "InvalidTagValueLength",
     "LocationRequired",
     "MethodNotAllowed",
     "MissingApiVersionParameter",
@@ -86,6 +92,7 @@ const OF_ARM: [&str; 17] = [
     "RoleAssignmentExists",
     "RoleAssignmentUpdateNotPermitted",
     "RoleDefinitionDoesNotExist",
+    "TooManyTags",
 ];
 
 /// A reply.
@@ -191,31 +198,5 @@ impl Call {
 
     pub(crate) fn segment(&self, at: usize) -> &str {
         self.path.get(at).map_or("", String::as_str)
-    }
-
-    /// The page that `$skip` and `$top` ask for, with `nextLink`.
-    pub(crate) fn page(&self, all: Vec<Value>, most: usize) -> Value {
-        self.page_at(&format!("{}/{}", self.workspace, self.path.join("/")), all, most)
-    }
-
-    /// The same of a list at a path.
-    pub(crate) fn page_at(&self, path: &str, all: Vec<Value>, most: usize) -> Value {
-        let skip = self.text("$skip").and_then(|skip| skip.parse().ok()).unwrap_or(0_usize);
-        let top = ["$top", "count"].iter().find_map(|key| self.text(key)?.parse().ok()).unwrap_or(most).clamp(1, most);
-        let total = all.len();
-        let value: Vec<Value> = all.into_iter().skip(skip).take(top).collect();
-        let mut page = json!({"value": value});
-        if skip + top < total {
-            let mut query: Vec<String> = self
-                .query
-                .iter()
-                .filter(|(key, _)| *key != "$skip")
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            query.push(format!("$skip={}", skip + top));
-            let link = format!("{}{path}?{}", self.base, query.join("&"));
-            page["nextLink"] = Value::from(link);
-        }
-        page
     }
 }

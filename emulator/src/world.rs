@@ -3,7 +3,7 @@
 use crate::access::{allows, covers, role_id};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// Whose tokens an application may sign in with.
@@ -38,7 +38,7 @@ pub struct Principal {
 }
 
 /// A role of a principal in a scope.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// Its name, a GUID.
     pub id: String,
@@ -192,6 +192,34 @@ impl World {
         self.below("/subscriptions/").filter(move |(key, _)| of_type(key)).map(|(key, resource)| (key, &resource.body))
     }
 
+    /// Takes a resource and all below it out, role assignments too, as one value.
+    pub fn park(&mut self, id: &str) -> Value {
+        let id = id.to_ascii_lowercase();
+        let mut all: Vec<(u64, String, Value)> = self
+            .below(&id)
+            .filter(|(key, _)| covers(&id, key))
+            .map(|(key, resource)| (resource.order, key.to_owned(), resource.body.clone()))
+            .collect();
+        all.sort_by_key(|(order, ..)| *order);
+        let resources: Vec<Value> = all.into_iter().map(|(_, key, body)| json!({"key": key, "body": body})).collect();
+        let roles: Vec<&Assignment> = self.assignments.values().filter(|known| covers(&id, &known.scope)).collect();
+        let parked = json!({"resources": resources, "assignments": roles});
+        self.delete_resource(&id);
+        parked
+    }
+
+    /// Puts it back.
+    pub fn unpark(&mut self, parked: &Value) {
+        let list = |name: &str| parked.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        for resource in list("resources") {
+            if let (Some(key), Some(body)) = (resource.get("key").and_then(Value::as_str), resource.get("body")) {
+                self.put_resource(key, body.clone());
+            }
+        }
+        let assignments = list("assignments").into_iter().filter_map(|known| serde_json::from_value(known).ok());
+        assignments.for_each(|assignment| self.put_assignment(assignment));
+    }
+
     /// Removes a resource and all below it, role assignments too; whether it was there.
     pub fn delete_resource(&mut self, id: &str) -> bool {
         let id = id.to_ascii_lowercase();
@@ -207,7 +235,6 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_principal_may_do_what_its_role_allows_below_its_scope() {
@@ -242,5 +269,13 @@ mod tests {
         assert_eq!(world.assignments().count(), 0);
         assert!(world.resource(&format!("{id}2")).is_some());
         assert!(!world.delete_resource(id));
+        world.put_resource(id, json!({"id": id}));
+        world.put_resource(&format!("{id}/data/d"), json!({"id": "d"}));
+        world.assign("two", id, "o", "Reader");
+        let parked = world.park(id);
+        assert_eq!((world.workspaces().count(), world.assignments().count()), (1, 0));
+        world.unpark(&parked);
+        assert_eq!(world.resource(&format!("{id}/data/d")), Some(&json!({"id": "d"})));
+        assert!(world.may("o", "x/read", id, Timestamp::UNIX_EPOCH));
     }
 }

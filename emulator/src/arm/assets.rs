@@ -3,6 +3,8 @@
 use super::{Answer, Arm, names};
 use crate::online::rules::Refusal;
 use crate::surface::Reply;
+use crate::surface::lists::{has_all, ordered};
+use crate::tags;
 use serde_json::{Map, Value, json};
 
 /// What is particular to a kind of asset.
@@ -14,8 +16,6 @@ struct Kind {
     /// Objects that a version always has.
     objects: &'static [&'static str],
 }
-
-const MAX_TAGS: usize = 50;
 
 fn kind(name: &str) -> Kind {
     let (what, fixed, objects): (_, &[_], &[_]) = match name {
@@ -121,11 +121,18 @@ impl Arm<'_> {
                 version.pointer("/properties/properties/hash_sha256").and_then(Value::as_str) == Some(hash)
             });
         }
-        // The newest first, unless the other order is asked for.
-        let ascending = self.call.text("$orderby").is_some_and(|by| by.to_ascii_lowercase().contains("asc"));
-        if !ascending {
-            found.reverse();
-        }
+        let text = |version: &Value, field: &str| {
+            version.pointer(&format!("/properties/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        found.retain(|version| {
+            let tags = self.call.text("tags").or_else(|| self.call.text("$tags"));
+            has_all(version.pointer("/properties/tags"), tags)
+                && has_all(version.pointer("/properties/properties"), self.call.text("properties"))
+                && self.call.text("version").is_none_or(|wanted| version.get("name").is_some_and(|name| name == wanted))
+                && self.call.text("description").is_none_or(|part| text(version, "description").contains(part))
+        });
+        // The newest first, unless another order is asked for.
+        let found = ordered(found, self.call.text("$orderby").or(Some("createdtime desc")));
         Ok(Reply::ok(self.call.page(found, 100)))
     }
 
@@ -257,19 +264,7 @@ fn same_type(name: &str, container: Option<&Value>, given: &Value) -> Result<(),
 }
 
 fn check_tags(given: &Map<String, Value>) -> Result<(), Refusal> {
-    let Some(tags) = given.get("tags").and_then(Value::as_object) else { return Ok(()) };
-    if tags.len() > MAX_TAGS {
-        return Err(user_error(format!("There are {} tags: an asset has {MAX_TAGS} at most.", tags.len())));
-    }
-    for (name, value) in tags {
-        let length = value.as_str().map_or(0, str::len);
-        if name.len() > 100 || length > 1000 {
-            return Err(user_error(format!(
-                "The tag {name} is too long: a name has 100 characters at most, a value 1000."
-            )));
-        }
-    }
-    Ok(())
+    tags::own(given).map_err(user_error)
 }
 
 /// The properties of a version that is there, after it was put again.
@@ -290,11 +285,7 @@ fn changed(kind: &Kind, known: &Value, given: &Map<String, Value>) -> Result<Map
         }
         after.insert(field.clone(), value.clone());
     }
-    // Properties can be added, not changed or taken away.
-    let mut own = before.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    for (name, value) in given.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        own.entry(name.clone()).or_insert_with(|| value.clone());
-    }
+    let own = tags::added(before.get("properties"), given.get("properties"));
     after.insert("properties".to_owned(), Value::Object(own));
     Ok(after)
 }

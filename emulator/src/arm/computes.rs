@@ -5,6 +5,7 @@ use crate::online::Fate;
 use crate::online::rules::Refusal;
 use crate::operations::OF_COMPUTE;
 use crate::surface::{Follow, Reply};
+use crate::tags;
 use serde_json::{Map, Value, json};
 
 impl Arm<'_> {
@@ -40,6 +41,7 @@ impl Arm<'_> {
     fn put_compute(&self, name: &str) -> Answer {
         names::compute(name)?;
         let body = self.call.fields();
+        tags::tracked(&body)?;
         let properties = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         check(&properties)?;
         let id = self.id();

@@ -3,6 +3,7 @@
 use super::{Answer, Arm, names};
 use crate::online::rules::Refusal;
 use crate::surface::Reply;
+use crate::tags;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -45,9 +46,16 @@ impl Arm<'_> {
         let default = self.call.text("isdefault").and_then(|text| text.to_ascii_lowercase().parse::<bool>().ok());
         let wanted = |store: &&Value| {
             let is_default = store.pointer("/properties/isDefault").and_then(Value::as_bool);
+            let name = store.get("name").and_then(Value::as_str).unwrap_or_default();
+            let named = |names: &str| names.split(',').any(|one| one.trim().eq_ignore_ascii_case(name));
             default.is_none_or(|default| is_default == Some(default))
+                && self.call.text("names").is_none_or(named)
+                && self.call.text("searchtext").is_none_or(|part| name.contains(part))
         };
-        let found = world.members(&self.id()).into_iter().filter(wanted).cloned().collect();
+        let mut found: Vec<Value> = world.members(&self.id()).into_iter().filter(wanted).cloned().collect();
+        if self.call.text("orderbyasc").is_some_and(|ascending| ascending.eq_ignore_ascii_case("false")) {
+            found.reverse();
+        }
         Ok(Reply::ok(self.call.page(found, 100)))
     }
 
@@ -58,6 +66,7 @@ impl Arm<'_> {
         if !kind.eq_ignore_ascii_case("AzureBlob") {
             return Err(Refusal::bad(format!("The datastoreType {kind} is not held here: AzureBlob is.")));
         }
+        tags::own(&properties).map_err(Refusal::bad)?;
         let mut world = self.estate.world();
         let known = world.resource(&self.id()).cloned();
         let text = |field: &str| properties.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();

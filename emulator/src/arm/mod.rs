@@ -7,10 +7,12 @@ mod datastores;
 mod diagnose;
 mod generic;
 mod locations;
+mod monitor;
 mod names;
 pub(crate) mod providers;
 pub(crate) mod roles;
 mod schedules;
+mod soft_delete;
 pub(crate) mod workspaces;
 
 use crate::estate::Estate;
@@ -64,6 +66,7 @@ pub(crate) fn answer(estate: &Arc<Estate>, routes: &Routes, incoming: &Incoming)
         }
     };
     let call = Call {
+        lists: routes.gate.lists(),
         method: incoming.method.clone(),
         workspace: workspace.clone(),
         path: segments.get(WORKSPACE..).unwrap_or_default().to_vec(),
@@ -117,6 +120,12 @@ impl Arm<'_> {
             ] => self.location(region, what),
             ["subscriptions", _, "providers", PROVIDER, "locations", _, kind, operation] => {
                 self.operation(kind, operation)
+            }
+            [.., "providers", "microsoft.insights", "metrics"] => self.metrics(false),
+            [.., "providers", "microsoft.insights", "metricdefinitions"] => self.metrics(true),
+            [.., "providers", "microsoft.insights", "diagnosticsettings", _] => self.diagnostics(),
+            ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.insights", "autoscalesettings", _] => {
+                self.autoscale()
             }
             [.., "providers", "microsoft.authorization", "permissions"] if self.call.method == "GET" => {
                 self.permissions()

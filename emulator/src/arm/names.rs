@@ -18,6 +18,14 @@ pub(super) fn workspace(name: &str) -> Result<(), Refusal> {
     if good { Ok(()) } else { Err(refused("workspace", name, rule)) }
 }
 
+/// 1 to 90 letters, digits, `-_.()`, no dot last.
+pub(super) fn group(name: &str) -> Result<(), Refusal> {
+    let known = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
+    let good = (1..=90).contains(&name.chars().count()) && name.chars().all(known) && !name.ends_with('.');
+    let rule = "1 to 90 letters, digits, hyphens, underscores, dots and parentheses, no dot last";
+    if good { Ok(()) } else { Err(refused("resource group", name, rule)) }
+}
+
 /// `^[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{2,23}$`
 pub(super) fn compute(name: &str) -> Result<(), Refusal> {
     let numbered =
@@ -49,6 +57,9 @@ mod tests {
         }
         for (name, good) in [("ws", false), ("ws1", true), ("_ws", false)] {
             assert_eq!(workspace(name).is_ok(), good, "{name}");
+        }
+        for (name, good) in [("rg", true), ("my.(rg)_1", true), ("rg.", false), ("r g", false)] {
+            assert_eq!(group(name).is_ok(), good, "{name}");
         }
         for (name, good) in [("bank", true), ("bank.csv", false), ("-x", false), ("", false)] {
             assert_eq!(asset("data", name).is_ok(), good, "{name}");

@@ -81,7 +81,7 @@ impl Arm<'_> {
             let counts = covers(&known.scope, scope) || (!at_scope && covers(scope, &known.scope));
             counts && principal.as_ref().is_none_or(|principal| known.principal.eq_ignore_ascii_case(principal))
         });
-        Ok(Reply::ok(json!({"value": found.map(shown).collect::<Vec<_>>()})))
+        Ok(Reply::ok(self.call.page_at(&self.id(), found.map(shown).collect(), 100)))
     }
 
     fn put_role(&self, scope: &str, name: &str) -> Answer {

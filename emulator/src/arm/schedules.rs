@@ -5,6 +5,7 @@ use crate::online::Fate;
 use crate::online::rules::Refusal;
 use crate::schedules::trigger::Trigger;
 use crate::surface::{Follow, Reply};
+use crate::tags;
 use serde_json::{Value, json};
 
 /// Prefix of a schedule's operation ids.
@@ -17,7 +18,8 @@ impl Arm<'_> {
             ("GET", "") => self.list_schedules(),
             ("GET", name) => {
                 let known = self.estate.world().resource(&self.id()).cloned();
-                known.map(Reply::ok).ok_or_else(|| Refusal::not_found("schedule", name))
+                let missing = || Refusal { code: "UserError", ..Refusal::not_found("schedule", name) };
+                known.map(Reply::ok).ok_or_else(missing)
             }
             ("PUT", name) => self.put_schedule(name),
             ("DELETE", _) => self.delete_schedule(),
@@ -44,6 +46,7 @@ impl Arm<'_> {
         names::asset("schedule", name)?;
         let given = self.call.body.get("properties").and_then(Value::as_object).cloned();
         let mut properties = given.ok_or_else(|| Refusal::bad("The body has no properties."))?;
+        tags::own(&properties).map_err(Refusal::bad)?;
         let trigger = properties.get("trigger").cloned().unwrap_or_default();
         Trigger::parse(&trigger).map_err(|error| Refusal::bad(error.to_string()))?;
         let job = properties.get("action").and_then(|action| action.get("jobDefinition"));

@@ -1,16 +1,18 @@
 //! Workspaces, and what comes with them: a storage account, a key vault, Application Insights, datastores.
 
-use super::{Answer, Arm, envelope, names};
+use super::{Answer, Arm, envelope, names, soft_delete};
 use crate::online::Fate;
 use crate::online::rules::Refusal;
 use crate::operations::OF_WORKSPACE;
 use crate::surface::{Follow, Reply};
+use crate::tags;
 use crate::world::World;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Fields of `properties` that are the service's own.
-const READ_ONLY: [&str; 7] = [
+const READ_ONLY: [&str; 8] = [
+    "allowRecoverSoftDeletedWorkspace",
     "workspaceId",
     "discoveryUrl",
     "mlFlowTrackingUri",
@@ -44,14 +46,22 @@ impl Arm<'_> {
         let seen = world
             .workspaces()
             .filter(|(id, _)| id.starts_with(&format!("{scope}/")) && world.may(&self.claims.oid, read, id, now));
-        Ok(Reply::ok(json!({"value": seen.map(|(_, known)| show(known, &self.call.base)).collect::<Vec<_>>()})))
+        let kind = self.call.text("kind");
+        let wanted = |known: &Value| {
+            let own = known.get("kind").and_then(Value::as_str).unwrap_or("Default");
+            kind.is_none_or(|kind| kind.split(',').any(|kind| kind.trim().eq_ignore_ascii_case(own)))
+        };
+        let shown = seen.filter(|(_, known)| wanted(known)).map(|(_, known)| show(known, &self.call.base)).collect();
+        Ok(Reply::ok(self.call.page_at(&self.id(), shown, 100)))
     }
 
     fn put_workspace(&self) -> Answer {
         let id = self.id();
         let name = self.segments.last().map_or("", String::as_str);
         names::workspace(name)?;
+        names::group(self.segments.get(3).map_or("", String::as_str))?;
         let body = self.call.fields();
+        tags::tracked(&body)?;
         let location = body.get("location").and_then(Value::as_str).filter(|text| !text.is_empty());
         let location = location.ok_or_else(|| Refusal {
             status: 400,
@@ -59,6 +69,12 @@ impl Arm<'_> {
             message: "The location property is required for this definition.".to_owned(),
         })?;
         let mut world = self.estate.world();
+        if world.resource(&id).is_none() && soft_delete::kept(&world, &id, self.estate.clock.now()) {
+            if !soft_delete::is_recovery(&body) {
+                return Err(soft_delete::in_the_way());
+            }
+            soft_delete::recover(&mut world, &id);
+        }
         let known = world.resource(&id).cloned();
         if let Some(before) = &known {
             same_location(before, location)?;
@@ -78,6 +94,7 @@ impl Arm<'_> {
         let mut world = self.estate.world();
         let known = world.resource(&id).cloned().ok_or_else(|| self.not_found(&id))?;
         let body = self.call.fields();
+        tags::tracked(&body)?;
         unchanged(&known, &body)?;
         let mut made = known.clone();
         if let Some(fields) = made.as_object_mut() {
@@ -111,16 +128,30 @@ impl Arm<'_> {
     fn delete_workspace(&self) -> Answer {
         let id = self.id();
         let mut world = self.estate.world();
-        let Some(known) = world.resource_mut(&id) else { return Ok(Reply::empty(204)) };
+        let purge = self.call.text("forcetopurge").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        let plane = self.routes.plane.clone();
+        let Some(known) = world.resource_mut(&id) else {
+            let purged = purge && soft_delete::purge(&mut world, &id);
+            drop(world);
+            if purged {
+                plane.forget(&id.to_ascii_lowercase());
+            }
+            return Ok(Reply::empty(if purged { 200 } else { 204 }));
+        };
         known["properties"]["provisioningState"] = Value::from("Deleting");
         drop(world);
-        let plane = self.routes.plane.clone();
         let begun = self.begin(OF_WORKSPACE, Follow::Location, move |estate, fate| {
             let mut world = estate.world();
             if *fate == Fate::Proceed {
-                world.delete_resource(&id);
-                drop(world);
-                plane.forget(&id.to_ascii_lowercase());
+                if purge {
+                    world.delete_resource(&id);
+                    drop(world);
+                    plane.forget(&id.to_ascii_lowercase());
+                } else {
+                    soft_delete::put_away(&mut world, &id, estate.clock.now());
+                    drop(world);
+                    plane.online.forget(&id.to_ascii_lowercase());
+                }
             } else if let Some(known) = world.resource_mut(&id) {
                 let failed = matches!(fate, Fate::Fail { .. });
                 known["properties"]["provisioningState"] = Value::from(if failed { "Failed" } else { "Succeeded" });

@@ -22,6 +22,9 @@ pub(super) fn of(app: &App, workspace: &str, base: &str) -> Value {
     world.below(&format!("{key}/")).for_each(|(_, resource)| put(resource.body.clone()));
     world.assignments().filter(|known| covers(&key, &known.scope)).for_each(|known| put(roles::shown(known)));
     drop(world);
+    if known.is_none() {
+        return json!({"resources": all});
+    }
     let plane = &app.routes.plane;
     let addresses = Addresses { api: base.to_owned(), studio: format!("{base}/studio") };
     for run in plane.jobs.runs().find(&key, |run| run.job.is_some()).iter().rev() {

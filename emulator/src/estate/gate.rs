@@ -6,6 +6,7 @@ use crate::online::rules::Refusal;
 use crate::online::scoring::Trouble;
 use crate::operations;
 use crate::surface::http::{Gate, Incoming, Passing};
+use crate::surface::lists::Lists;
 use axum::http::HeaderMap;
 use serde_json::Value;
 use std::sync::Arc;
@@ -58,6 +59,12 @@ impl Gate for Estate {
         let (clock, now) = (Arc::clone(&self.clock), self.clock.now());
         let at = now.checked_add(takes).unwrap_or(now);
         Box::pin(async move { clock.until(at).await })
+    }
+
+    fn lists(&self) -> Lists {
+        let lag = self.manners.list_lag();
+        let seen_until = if lag.is_zero() { None } else { self.clock.now().checked_sub(lag).ok() };
+        Lists { page_size: self.manners.page_size(), seen_until }
     }
 
     fn retry_after(&self) -> u64 {

@@ -5,6 +5,7 @@ use super::view::Addresses;
 use super::{JobOrders, Jobs, kind_of};
 use crate::automl::request::AutoMlRequest;
 use crate::run_history::run::{Location, Run, RunKind, Status};
+use crate::tags;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -43,6 +44,7 @@ impl Jobs {
         by: &str,
         orders: JobOrders,
     ) -> Result<Accepted, SubmitError> {
+        tags::own(&properties).map_err(SubmitError::Invalid)?;
         if let Some(known) = self.runs().get(workspace, name) {
             // What a client read it may put back: its body is compared with what it was shown.
             let shown = self.show("", &known, &Addresses::default());

@@ -5,6 +5,7 @@ use super::rules::{self, Refusal};
 use super::{Begun, Fate, Online, OperationEnd, Work, release, restore};
 use crate::automl::mlflow_model;
 use crate::quota;
+use crate::tags;
 use azureml_emulator_learn::Model;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -25,7 +26,7 @@ impl Online {
         let now = self.0.jobs.ground().now();
         let begun = self.with(workspace, endpoint, |endpoint| {
             rules::ready(endpoint)?;
-            let put = rules::DeploymentBody::read(body)?;
+            let put = rules::DeploymentBody::read(body, endpoint, name)?;
             let key = name.to_ascii_lowercase();
             let before = endpoint.clone();
             let created = !endpoint.deployments.contains_key(&key);
@@ -152,6 +153,7 @@ impl Online {
         let key = name.to_ascii_lowercase();
         let begun = self.with(workspace, endpoint, |endpoint| {
             rules::free(endpoint)?;
+            tags::tracked(body)?;
             let before = endpoint.clone();
             let Some(deployment) = endpoint.deployments.get_mut(&key) else {
                 return Err(Refusal::not_found("deployment", name));

@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::rules::{self, Refusal};
 use super::{Begun, Fate, Online, Work, end_of, new_key};
+use crate::tags;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -97,6 +98,7 @@ impl Online {
     ) -> Result<Begun, Refusal> {
         let shown = self.with(workspace, name, |endpoint| {
             rules::free(endpoint)?;
+            tags::tracked(body)?;
             let before = endpoint.clone();
             for key in ["tags", "identity"] {
                 if let Some(value) = body.get(key) {

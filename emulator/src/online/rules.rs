@@ -2,8 +2,12 @@
 
 use super::endpoint::Endpoint;
 use super::traffic::{self, Shares};
+use crate::tags;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Deployments that an endpoint has at most ("Manage resource quotas", learn.microsoft.com).
+const MOST_DEPLOYMENTS: usize = 20;
 
 /// A refusal: an HTTP status, Azure's code, and words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +118,14 @@ impl EndpointBody {
         if let Some(endpoint) = known {
             free(endpoint)?;
         }
+        tags::tracked(body)?;
         let mut properties = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        tags::own(&properties).map_err(Refusal::bad)?;
+        if let Some(endpoint) = known {
+            same_location(body, &endpoint.location)?;
+            let own = tags::added(endpoint.properties.get("properties"), properties.get("properties"));
+            properties.insert("properties".to_owned(), Value::Object(own));
+        }
         let mode = properties.get("authMode").and_then(Value::as_str).unwrap_or("Key").to_owned();
         let modes = ["Key", "AMLToken", "AADToken"];
         let mode = modes
@@ -134,6 +145,21 @@ impl EndpointBody {
         let envelope = envelope.map(|(key, value)| (key.clone(), value.clone())).collect();
         Ok(Self { envelope, properties, traffic, mirror })
     }
+}
+
+/// Nothing moves to another region.
+fn same_location(body: &Map<String, Value>, location: &str) -> Result<(), Refusal> {
+    let given = body.get("location").and_then(Value::as_str).unwrap_or(location);
+    if given.to_ascii_lowercase().replace(' ', "") == location {
+        return Ok(());
+    }
+    Err(Refusal {
+        status: 409,
+        code: "InvalidResourceLocation",
+        message: format!(
+            "The resource already exists in location '{location}'. A resource with the same name cannot be created in location '{given}'."
+        ),
+    })
 }
 
 fn shares(properties: &mut Map<String, Value>, field: &str) -> Result<Shares, Refusal> {
@@ -157,9 +183,23 @@ pub(crate) struct DeploymentBody {
 
 impl DeploymentBody {
     /// Checks a body.
-    pub(crate) fn read(body: &Map<String, Value>) -> Result<Self, Refusal> {
+    pub(crate) fn read(body: &Map<String, Value>, endpoint: &Endpoint, name: &str) -> Result<Self, Refusal> {
+        tags::tracked(body)?;
+        same_location(body, &endpoint.location)?;
+        let known = endpoint.deployments.get(&name.to_ascii_lowercase());
+        if known.is_none() && endpoint.deployments.len() >= MOST_DEPLOYMENTS {
+            return Err(Refusal::bad(format!(
+                "The endpoint {} has {MOST_DEPLOYMENTS} deployments: it can't have more.",
+                endpoint.name
+            )));
+        }
         let mut properties = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
         properties.remove("provisioningState");
+        tags::own(&properties).map_err(Refusal::bad)?;
+        if let Some(known) = known {
+            let own = tags::added(known.properties.get("properties"), properties.get("properties"));
+            properties.insert("properties".to_owned(), Value::Object(own));
+        }
         if properties.get("instanceType").and_then(Value::as_str).is_none_or(str::is_empty) {
             return Err(Refusal::bad("A managed deployment needs properties.instanceType, such as Standard_DS3_v2."));
         }

@@ -2,6 +2,7 @@
 
 use super::endpoint::Endpoint;
 use super::{Online, request, swagger, traffic};
+use crate::telemetry::metrics::Measured;
 use crate::telemetry::{LineSeen, RequestSeen};
 use azureml_emulator_learn::{Model, Task};
 use jiff::Timestamp;
@@ -73,10 +74,14 @@ impl Online {
         let begun = std::time::Instant::now();
         let now = self.jobs().ground().now();
         let mut answered = match self.enter(workspace, endpoint, &asked, now) {
-            Err(refusal) => refusal,
+            Err(refusal) => {
+                self.measure(workspace, endpoint, "", &refusal, now, begun.elapsed(), false);
+                refusal
+            }
             Ok(route) => {
                 let trouble = trouble(&route.deployment);
                 let answered = self.predict(&route, &asked, &trouble).await;
+                self.measure(workspace, endpoint, &route.deployment, &answered, now, begun.elapsed(), false);
                 self.leave(workspace, endpoint, &route, &asked, &answered, now, begun.elapsed());
                 if let Some(mirror) = &route.mirror {
                     self.mirror(workspace, endpoint, mirror, &asked, now).await;
@@ -87,6 +92,35 @@ impl Online {
         answered.headers.push(("x-request-id", asked.request_id.clone()));
         answered.headers.push(("x-ms-request-id", asked.request_id));
         answered
+    }
+
+    /// Writes down what Azure Monitor measures; nothing of endpoints that are not there.
+    #[expect(clippy::too_many_arguments, reason = "what a measurement tells")]
+    fn measure(
+        &self,
+        workspace: &str,
+        endpoint: &str,
+        deployment: &str,
+        answered: &Answered,
+        at: Timestamp,
+        took: Duration,
+        mirrored: bool,
+    ) {
+        let model = answered.headers.iter().find(|(name, _)| *name == "ms-azureml-model-error-statuscode");
+        let model =
+            model.and_then(|(_, status)| status.parse().ok()).or_else(|| (answered.status == 200).then_some(200));
+        let measured = Measured {
+            at,
+            endpoint: endpoint.to_owned(),
+            deployment: deployment.to_owned(),
+            status: answered.status,
+            model_status: model,
+            milliseconds: took.as_secs_f64() * 1000.0,
+            mirrored,
+        };
+        if self.with(workspace, endpoint, |_| ()).is_some() {
+            self.telemetry().measure(workspace, measured);
+        }
     }
 
     /// Checks the key, finds the deployment, and takes a place in it.
@@ -196,6 +230,7 @@ impl Online {
         if let Ok(route) = self.enter(workspace, endpoint, &copy, now) {
             let begun = std::time::Instant::now();
             let answered = self.predict(&route, &copy, &Trouble::default()).await;
+            self.measure(workspace, endpoint, &route.deployment, &answered, now, begun.elapsed(), true);
             self.leave(workspace, endpoint, &route, &copy, &answered, now, begun.elapsed());
         }
     }

@@ -134,6 +134,7 @@ impl Bench {
 pub(super) fn call(method: &str, path: &str, body: Value) -> Call {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     Call {
+        lists: Default::default(),
         method: method.into(),
         workspace: WORKSPACE.into(),
         path: path.split('/').map(str::to_owned).collect(),

@@ -1,5 +1,6 @@
 //! ARM's `onlineEndpoints`.
 
+use super::lists::{has_all, ordered};
 use super::{Begun, Call, Follow, Plane, Reply};
 use crate::online;
 use crate::online::rules::Refusal;
@@ -25,9 +26,13 @@ impl Plane {
                 let all = self.online.list(workspace);
                 let wanted = call.text("name").map(str::to_ascii_lowercase);
                 let wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
-                let shown =
-                    all.iter().filter(|endpoint| wanted(&endpoint.name)).map(|endpoint| endpoint.show(&call.base));
-                Ok(Reply::ok(call.page(shown.collect(), 100)))
+                let managed = call.text("computetype").is_none_or(|kind| kind.eq_ignore_ascii_case("Managed"));
+                let shown = all.iter().filter(|endpoint| managed && wanted(&endpoint.name));
+                let shown = shown.map(|endpoint| endpoint.show(&call.base)).filter(|shown| {
+                    has_all(shown.get("tags"), call.text("tags"))
+                        && has_all(shown.pointer("/properties/properties"), call.text("properties"))
+                });
+                Ok(Reply::ok(call.page(ordered(shown.collect(), call.text("orderby")), 100)))
             }
             ("GET", _, "") => {
                 let shown = self.online.with(workspace, name, |endpoint| endpoint.show(&call.base));
@@ -64,7 +69,7 @@ impl Plane {
                         .collect::<Vec<_>>()
                 });
                 let shown = shown.ok_or_else(|| Refusal::not_found("endpoint", endpoint))?;
-                Ok(Reply::ok(call.page(shown, 100)))
+                Ok(Reply::ok(call.page(ordered(shown, call.text("$orderby")), 100)))
             }
             ("GET", _, "") => {
                 let key = name.to_ascii_lowercase();

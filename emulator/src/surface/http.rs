@@ -1,6 +1,7 @@
 //! Jobs, runs, endpoints and telemetry over HTTP: from a request to a [`Call`], from a [`Reply`] to a response.
 
 use super::history::discovery;
+use super::lists::Lists;
 use super::{Begun, Call, Follow, Plane, Reply};
 use crate::jobs::JobOrders;
 use crate::online::rules::Refusal;
@@ -32,6 +33,10 @@ pub(crate) trait Gate: Send + Sync + 'static {
     /// Ends when the operation that a request began has taken its time; the time begins with the call.
     fn pass(&self, _method: &str, _path: &str) -> Passing {
         Box::pin(std::future::ready(()))
+    }
+    /// How lists are cut.
+    fn lists(&self) -> Lists {
+        Lists::default()
     }
     /// What `Retry-After` tells of an operation, in seconds.
     fn retry_after(&self) -> u64 {
@@ -171,6 +176,7 @@ impl Routes {
             }
         };
         let call = Call {
+            lists: self.gate.lists(),
             method: incoming.method.clone(),
             workspace: workspace.clone(),
             path,

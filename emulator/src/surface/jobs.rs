@@ -1,10 +1,11 @@
 //! ARM's `jobs`.
 
+use super::lists::has_all;
 use super::{Call, Plane, Reply};
 use crate::jobs::submit::{Accepted, SubmitError};
 use crate::online::rules::Refusal;
 use crate::run_history::run::{Run, RunKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 impl Plane {
     pub(super) fn arm_jobs(&self, call: &Call) -> Reply {
@@ -85,6 +86,7 @@ impl Plane {
             run.job.is_some()
                 && kind.is_none_or(|kind: RunKind| run.kind == kind)
                 && tag.is_none_or(|tag| has_tag(run, tag))
+                && has_all(Some(&json!(run.properties)), call.text("properties"))
                 && match view.as_str() {
                     "all" => true,
                     "archivedonly" => run.archived,

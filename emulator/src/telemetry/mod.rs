@@ -1,9 +1,11 @@
 //! What Application Insights and Log Analytics hold: rows of requests and of what containers said.
 
 pub(crate) mod kql;
+pub(crate) mod metrics;
 
 use jiff::Timestamp;
 use kql::{KqlError, Row, Rows};
+use metrics::Measured;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -37,6 +39,7 @@ pub(crate) struct LineSeen {
 struct Workspace {
     requests: VecDeque<RequestSeen>,
     lines: VecDeque<LineSeen>,
+    measured: VecDeque<Measured>,
 }
 
 /// All rows, by workspace.
@@ -79,6 +82,16 @@ impl Telemetry {
     /// Keeps a request.
     pub(crate) fn request(&self, workspace: &str, seen: RequestSeen) {
         self.with(workspace, |rows| push(&mut rows.requests, seen));
+    }
+
+    /// Keeps what Azure Monitor measures of a request.
+    pub(crate) fn measure(&self, workspace: &str, measured: Measured) {
+        self.with(workspace, |rows| push(&mut rows.measured, measured));
+    }
+
+    /// Works on what was measured.
+    pub(crate) fn measured<T>(&self, workspace: &str, work: impl FnOnce(&VecDeque<Measured>) -> T) -> T {
+        self.with(workspace, |rows| work(&rows.measured))
     }
 
     /// Keeps a line.

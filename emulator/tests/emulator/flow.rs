@@ -93,6 +93,11 @@ async fn served(workspace: &Workspace<'_>) {
     let logs = workspace.arm(Method::POST, "onlineEndpoints/bank/deployments/blue/getLogs", json!({"tail": 5})).await;
     assert!(logs.body["content"].as_str().unwrap().contains("POST /score"), "{}", logs.body);
     assert_eq!(queried(workspace).await, json!([["blue", "200", 1]]));
+    let refused =
+        http.post(shown["properties"]["scoringUri"].as_str().unwrap()).bearer_auth("wrong").json(&body).send();
+    assert_eq!(refused.await.unwrap().status().as_u16(), 401);
+    monitored(workspace).await;
+    scaled(workspace).await;
 }
 
 /// What Application Insights knows of the requests.
@@ -111,4 +116,77 @@ async fn queried(workspace: &Workspace<'_>) -> Value {
     let found = emulator.http.post(url).bearer_auth(token).json(&query).send().await.unwrap();
     let found: Value = found.json().await.unwrap();
     found["tables"][0]["rows"].clone()
+}
+
+/// The requests as Azure Monitor counts them, late.
+async fn monitored(workspace: &Workspace<'_>) {
+    let ask = async |of: &str, query: &str| {
+        let path = format!("{of}/providers/Microsoft.Insights/metrics?interval=FULL&aggregation=total,maximum&{query}");
+        workspace.arm(Method::GET, &path, Value::Null).await
+    };
+    let emulator = workspace.emulator;
+    emulator.control(Method::POST, "manners", json!({"metricsLagSeconds": 180})).await;
+    let early = ask("onlineEndpoints/bank", "metricnames=RequestsPerMinute").await.body;
+    assert_eq!(early["value"][0]["timeseries"][0]["data"][0].get("total"), None, "{early}");
+    emulator.control(Method::POST, "clock", json!({"advanceSeconds": 180})).await;
+    let filter = "$filter=deployment%20eq%20'*'%20and%20statusCodeClass%20eq%20'*'&metricnames=RequestsPerMinute";
+    let told = ask("onlineEndpoints/bank", filter).await.body;
+    let series = told["value"][0]["timeseries"].as_array().unwrap();
+    let shown: Vec<Value> = series
+        .iter()
+        .map(|series| {
+            json!([
+                series["metadatavalues"][0]["value"],
+                series["metadatavalues"][1]["value"],
+                series["data"][0]["total"]
+            ])
+        })
+        .collect();
+    assert_eq!(shown, [json!(["", "4xx", 1.0]), json!(["blue", "2xx", 1.0])], "{told}");
+    let told =
+        ask("onlineEndpoints/bank/deployments/blue", "metricnames=RequestLatency_P50,RequestLatency_P99").await.body;
+    for metric in told["value"].as_array().unwrap() {
+        assert!(metric["timeseries"][0]["data"][0]["maximum"].as_f64().unwrap() > 0.0, "{told}");
+    }
+    assert_eq!(ask("onlineEndpoints/bank", "metricnames=Happiness").await.status, 400);
+    assert_eq!(ask("onlineEndpoints/none", "metricnames=RequestsPerMinute").await.status, 404);
+}
+
+/// Settings of Azure Monitor beside a deployment and on its endpoint.
+async fn scaled(workspace: &Workspace<'_>) {
+    let emulator = workspace.emulator;
+    let group = "/subscriptions/s1/resourceGroups/rg";
+    let at = async |method: Method, path: &str, body: Value| {
+        let url = format!("{}{path}?api-version=2022-10-01", emulator.url);
+        workspace.send(method, &url, body).await
+    };
+    let role = json!({"scope": group, "principalId": crate::client::OBJECT_ID, "role": "Owner"});
+    emulator.control(Method::POST, "roleassignments", role).await;
+    let setting = |deployment: &str, least: &str| {
+        json!({"location": "westeurope", "properties": {
+            "enabled": true, "targetResourceUri": format!("{WORKSPACE}/onlineEndpoints/bank/deployments/{deployment}"),
+            "profiles": [{"name": "usual", "capacity": {"minimum": least, "maximum": "3", "default": "2"}, "rules": []}]}})
+    };
+    let path = |name: &str| format!("{group}/providers/Microsoft.Insights/autoscaleSettings/{name}");
+    assert_eq!(at(Method::PUT, &path("a"), setting("none", "2")).await.status, 400);
+    assert_eq!(at(Method::PUT, &path("a"), setting("blue", "9")).await.status, 400);
+    assert_eq!(at(Method::PUT, &path("a"), setting("blue", "2")).await.status, 201);
+    assert_eq!(at(Method::PUT, &path("a"), setting("blue", "2")).await.status, 200);
+    assert_eq!(at(Method::PUT, &path("b"), setting("blue", "2")).await.status, 409);
+    assert_eq!(at(Method::GET, &path("a"), Value::Null).await.body["name"], "a");
+    assert_eq!(at(Method::DELETE, &path("a"), Value::Null).await.status, 200);
+    assert_eq!(at(Method::DELETE, &path("a"), Value::Null).await.status, 204);
+
+    let logs = |category: &str| {
+        json!({"properties": {"workspaceId": format!("{group}/providers/Microsoft.OperationalInsights/workspaces/l"),
+            "logs": [{"category": category, "enabled": true}], "metrics": [{"category": "AllMetrics", "enabled": true}]}})
+    };
+    let path = format!("{WORKSPACE}/onlineEndpoints/bank/providers/Microsoft.Insights/diagnosticSettings/d");
+    assert_eq!(at(Method::PUT, &path, logs("AmlComputeJobEvent")).await.status, 400);
+    assert_eq!(at(Method::PUT, &path, json!({"properties": {"logs": []}})).await.status, 400);
+    assert_eq!(at(Method::PUT, &path, logs("AmlOnlineEndpointConsoleLog")).await.status, 200);
+    let shown = at(Method::GET, &path, Value::Null).await.body;
+    assert_eq!(shown["properties"]["logs"][0]["category"], "AmlOnlineEndpointConsoleLog");
+    assert_eq!(at(Method::DELETE, &path, Value::Null).await.status, 200);
+    assert_eq!(at(Method::GET, &path, Value::Null).await.status, 404);
 }

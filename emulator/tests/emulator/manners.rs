@@ -308,3 +308,93 @@ async fn settings_that_are_none_are_refused_and_shown_as_they_are() {
     assert_eq!(workspace.arm(Method::GET, "computes", Value::Null).await.status, 200);
     assert!(begun.elapsed() >= std::time::Duration::from_millis(50));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_come_in_pages_late_and_filtered() {
+    let emulator = Emulator::start().await;
+    let workspace = emulator.workspace().await;
+    step(&emulator, 0.0).await;
+    set(&emulator, json!({"pageSize": 2, "listLagSeconds": 30})).await;
+    for n in 1..=5 {
+        let data = json!({"properties": {"dataType": "uri_file", "dataUri": "https://h/x.csv", "tags": {"odd": (n % 2).to_string()}}});
+        let put = workspace.arm(Method::PUT, &format!("data/bank/versions/{n}"), data).await;
+        assert_eq!(put.status, 201, "{}", put.body);
+    }
+    let names = async |path: &str| {
+        let mut page = workspace.arm(Method::GET, path, Value::Null).await.body;
+        let mut names = Vec::new();
+        loop {
+            let values = page["value"].as_array().unwrap();
+            assert!(values.len() <= 2, "{page}");
+            names.extend(values.iter().map(|value| value["name"].as_str().unwrap().to_owned()));
+            let Some(next) = page["nextLink"].as_str().map(str::to_owned) else { return names.join(" ") };
+            assert!(next.starts_with(&emulator.url));
+            page = workspace.send(Method::GET, &next, Value::Null).await.body;
+        }
+    };
+    assert_eq!(workspace.get("data/bank/versions/1").await["name"], "1");
+    assert_eq!(names("data/bank/versions").await, "", "a list knows of it later");
+    step(&emulator, 30.0).await;
+    assert_eq!(names("data/bank/versions").await, "5 4 3 2 1");
+    assert_eq!(names("data/bank/versions?$orderBy=createdtime%20asc").await, "1 2 3 4 5");
+    assert_eq!(names("data/bank/versions?$tags=odd%3D1").await, "5 3 1");
+    assert_eq!(names("datastores?names=workspaceblobstore").await, "workspaceblobstore");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_workspace_keeps_its_name_until_it_is_purged() {
+    let emulator = Emulator::start().await;
+    let owner = owner(&emulator).await;
+    owner.put("computes/cpu", compute()).await;
+    let data = json!({"properties": {"dataType": "uri_file", "dataUri": "https://h/x.csv"}});
+    assert_eq!(owner.arm(Method::PUT, "data/bank/versions/1", data).await.status, 201);
+    let delete = async |query: &str| owner.arm(Method::DELETE, query, Value::Null).await;
+    let begun = delete("").await;
+    located(&owner, &begun).await;
+    assert_eq!(owner.arm(Method::GET, "data/bank/versions/1", Value::Null).await.status, 404);
+    let body =
+        |recover: bool| json!({"location": "westeurope", "properties": {"allowRecoverSoftDeletedWorkspace": recover}});
+    let refused = owner.arm(Method::PUT, "", body(false)).await;
+    assert_eq!((refused.status, code(&refused)), (400, "BadRequest"), "{}", refused.body);
+    assert!(refused.body["error"]["message"].as_str().unwrap().contains("Soft-deleted workspace exists"));
+    let begun = owner.arm(Method::PUT, "", body(true)).await;
+    assert_eq!(located(&owner, &begun).await.status, 200, "{}", begun.body);
+    assert_eq!(owner.get("data/bank/versions/1").await["name"], "1");
+    assert_eq!(owner.arm(Method::GET, "computes/cpu", Value::Null).await.status, 404, "clusters do not come back");
+    let roles = format!("{WORKSPACE}/providers/Microsoft.Authorization/roleAssignments?$filter=atScope()");
+    let roles = at(&owner, Method::GET, &roles, Value::Null).await.body;
+    assert_eq!(roles["value"].as_array().unwrap().len(), 2, "{roles}");
+
+    located(&owner, &delete("").await).await;
+    let url = format!("{}{WORKSPACE}?forceToPurge=true&api-version=2025-12-01", emulator.url);
+    assert_eq!(owner.send(Method::DELETE, &url, Value::Null).await.status, 200);
+    let begun = owner.arm(Method::PUT, "", body(false)).await;
+    assert_eq!(located(&owner, &begun).await.status, 200);
+    assert_eq!(owner.arm(Method::GET, "data/bank/versions/1", Value::Null).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_properties_and_regions_are_checked_where_azure_checks_them() {
+    let emulator = Emulator::start().await;
+    let workspace = emulator.workspace().await;
+    let endpoint = |tags: Value, location: &str, own: Value| json!({"location": location, "tags": tags, "properties": {"authMode": "Key", "properties": own}});
+    let put = async |tags: Value, location: &str| {
+        workspace.arm(Method::PUT, "onlineEndpoints/bank", endpoint(tags, location, json!({}))).await
+    };
+    assert_eq!(code(&put(json!({"a/b": "x"}), "westeurope").await), "InvalidTagNameCharacters");
+    assert_eq!(code(&put(json!({"a": "x".repeat(257)}), "westeurope").await), "InvalidTagValueLength");
+    let made = workspace.put("onlineEndpoints/bank", endpoint(json!({}), "West Europe", json!({"a": "1"}))).await;
+    assert_eq!(made["status"], "Succeeded");
+    assert_eq!(code(&put(json!({}), "northeurope").await), "InvalidResourceLocation");
+    workspace.put("onlineEndpoints/bank", endpoint(json!({}), "westeurope", json!({"a": "2", "b": "3"}))).await;
+    let own = workspace.get("onlineEndpoints/bank").await["properties"]["properties"].clone();
+    assert_eq!((&own["a"], &own["b"]), (&json!("1"), &json!("3")));
+    let data =
+        |tags: Value| json!({"properties": {"dataType": "uri_file", "dataUri": "https://h/x.csv", "tags": tags}});
+    assert_eq!(
+        workspace.arm(Method::PUT, "data/d/versions/1", data(json!({"a/b": "x".repeat(1000)}))).await.status,
+        201
+    );
+    let refused = workspace.arm(Method::PUT, "data/d/versions/2", data(json!({"a": "x".repeat(1001)}))).await;
+    assert_eq!((refused.status, code(&refused)), (400, "UserError"));
+}

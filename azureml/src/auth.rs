@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::{Position, Url};
 
-use crate::certificate::SignedAssertion;
+use crate::certificate::{Certificate, SignedAssertion};
 use crate::cloud::Cloud;
 use crate::error::Error;
 use crate::token::Credential;
@@ -58,8 +58,8 @@ pub enum CredentialSource {
         tenant_id: String,
         /// The application.
         client_id: String,
-        /// Private key and certificate, PEM.
-        pem: SecretString,
+        /// The certificate with its key.
+        certificate: Arc<Certificate>,
     },
     /// The managed identity of the machine.
     ManagedIdentity {
@@ -77,45 +77,77 @@ pub struct ServicePrincipalJson {
     client: String,
     #[serde(alias = "password", alias = "clientSecret", deserialize_with = "crate::secrets::secret")]
     secret: SecretString,
+    /// Where its writer thinks that tokens come from. Never followed.
+    #[serde(rename = "activeDirectoryEndpointUrl")]
+    authority: Option<String>,
+    /// Where its writer thinks that Azure Resource Manager is. Never followed.
+    #[serde(rename = "resourceManagerEndpointUrl")]
+    resource_manager: Option<String>,
+}
+
+/// Why such a JSON can't be used; never with any of the text, but for the host of another cloud.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServicePrincipalError {
+    /// Something else.
+    #[error("is not what `az ad sp create-for-rbac` prints: it is not JSON (line {0}, column {1})")]
+    NotJson(usize, usize),
+    /// A field is missing.
+    #[error(
+        "is not what `az ad sp create-for-rbac` prints: it lacks one of tenant (tenantId), appId (clientId) and password (clientSecret)"
+    )]
+    Incomplete,
+    /// The principal is one of another cloud.
+    #[error("is for another cloud: its {field} names {host}, and the operator's configuration says {cloud}")]
+    OtherCloud {
+        /// Which field says so.
+        field: &'static str,
+        /// The host that it names.
+        host: String,
+        /// The configured cloud.
+        cloud: String,
+    },
 }
 
 impl ServicePrincipalJson {
     /// Reads the JSON.
     ///
     /// # Errors
-    /// What is missing, without any of the text.
-    pub fn parse(text: &SecretString) -> Result<Self, String> {
+    /// What is wrong.
+    pub fn parse(text: &SecretString) -> Result<Self, ServicePrincipalError> {
         serde_json::from_str(text.expose_secret()).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => {
-                "it lacks one of tenant (tenantId), appId (clientId) and password (clientSecret)".to_owned()
-            }
-            _ => format!("it is not JSON (line {}, column {})", error.line(), error.column()),
+            serde_json::error::Category::Data => ServicePrincipalError::Incomplete,
+            _ => ServicePrincipalError::NotJson(error.line(), error.column()),
         })
     }
-}
 
-impl From<ServicePrincipalJson> for CredentialSource {
-    fn from(json: ServicePrincipalJson) -> Self {
-        Self::ClientSecret { tenant_id: json.tenant, client_id: json.client, secret: json.secret }
+    /// The source of a credential, where the JSON is for this cloud. Requests go to the addresses of the cloud in any
+    /// case: who could name an address here could have tokens sent to it.
+    ///
+    /// # Errors
+    /// [`ServicePrincipalError::OtherCloud`].
+    pub fn source(self, cloud: &Cloud) -> Result<CredentialSource, ServicePrincipalError> {
+        for (field, text, own) in [
+            ("activeDirectoryEndpointUrl", &self.authority, cloud.authority_hosts()),
+            ("resourceManagerEndpointUrl", &self.resource_manager, cloud.resource_manager_hosts()),
+        ] {
+            let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else { continue };
+            let named = Url::parse(text).ok().map(|url| url[Position::BeforeHost..Position::AfterPort].to_owned());
+            if !named.as_ref().is_some_and(|host| own.contains(host)) {
+                let host = named.filter(|host| !host.is_empty()).unwrap_or_else(|| "no host".to_owned());
+                return Err(ServicePrincipalError::OtherCloud { field, host, cloud: cloud.name.clone() });
+            }
+        }
+        Ok(CredentialSource::ClientSecret { tenant_id: self.tenant, client_id: self.client, secret: self.secret })
     }
 }
 
 /// A credential on the cloud's own authority. It caches its tokens; make one per identity and version of its secret.
 ///
 /// # Errors
-/// When the source can't be one (an empty id, a certificate that can't be read).
+/// When the source can't be one (an empty id).
 pub fn credential(source: CredentialSource, cloud: &Cloud, transport: &Transport) -> Result<Arc<Credential>, Error> {
-    let maker = Maker { source: prepare(source, cloud)?, cloud: cloud.clone(), http: transport.http().clone() };
+    let maker = Maker { source, cloud: cloud.clone(), http: transport.http().clone() };
     Credential::new(Box::new(move || maker.make())).map(Arc::new)
-}
-
-/// What is checked once, so that a credential can be made again later.
-fn prepare(source: CredentialSource, cloud: &Cloud) -> Result<CredentialSource, Error> {
-    let CredentialSource::Certificate { tenant_id, client_id, pem } = source else { return Ok(source) };
-    let endpoint = format!("{}/{tenant_id}/oauth2/v2.0/token", cloud.authority.trim_end_matches('/'));
-    let signer = SignedAssertion::new(&pem, &client_id, endpoint);
-    let assertion = Arc::new(signer.map_err(|message| Error::Token { code: None, message, transient: false })?);
-    Ok(CredentialSource::Assertion { tenant_id, client_id, assertion })
 }
 
 /// Makes credentials of one identity.
@@ -135,17 +167,13 @@ impl Maker {
                 Secret::new(secret.expose_secret().to_owned()),
                 Some(ClientSecretCredentialOptions { client_options }),
             )?,
-            CredentialSource::Assertion { tenant_id, client_id, assertion } => ClientAssertionCredential::new(
-                tenant_id.clone(),
-                client_id.clone(),
-                Bridge(assertion.clone()),
-                Some(ClientAssertionCredentialOptions { client_options }),
-            )?,
-            CredentialSource::Certificate { .. } => {
-                return Err(azure_core::Error::with_message(
-                    ErrorKind::Credential,
-                    "a certificate that was not prepared",
-                ));
+            CredentialSource::Assertion { tenant_id, client_id, assertion } => {
+                by_assertion(tenant_id, client_id, assertion.clone(), client_options)?
+            }
+            CredentialSource::Certificate { tenant_id, client_id, certificate } => {
+                let endpoint = format!("{}/{tenant_id}/oauth2/v2.0/token", self.cloud.authority.trim_end_matches('/'));
+                let signed = SignedAssertion::new(certificate.clone(), client_id, endpoint);
+                by_assertion(tenant_id, client_id, Arc::new(signed), client_options)?
             }
             CredentialSource::ManagedIdentity { client_id } => {
                 let http: Arc<dyn HttpClient> = match self.cloud.imds.clone() {
@@ -159,6 +187,16 @@ impl Maker {
             }
         })
     }
+}
+
+fn by_assertion(
+    tenant_id: &str,
+    client_id: &str,
+    assertion: Arc<dyn ClientAssertion>,
+    client_options: ClientOptions,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    let options = ClientAssertionCredentialOptions { client_options };
+    Ok(ClientAssertionCredential::new(tenant_id.to_owned(), client_id.to_owned(), Bridge(assertion), Some(options))?)
 }
 
 /// Instance metadata at another address than 169.254.169.254.
@@ -212,21 +250,71 @@ pub(crate) struct AssertionError(pub(crate) String);
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<ServicePrincipalJson, ServicePrincipalError> {
+        ServicePrincipalJson::parse(&SecretString::from(text))
+    }
+
     #[test]
     fn both_forms_of_create_for_rbac_are_read() {
         for text in [
             r#"{"appId":"a","displayName":"d","password":"p","tenant":"t"}"#,
             r#"{"clientId":"a","clientSecret":"p","tenantId":"t","subscriptionId":"s"}"#,
         ] {
-            let json = ServicePrincipalJson::parse(&SecretString::from(text)).unwrap();
+            let json = parse(text).unwrap();
             assert_eq!((json.client.as_str(), json.tenant.as_str(), json.secret.expose_secret()), ("a", "t", "p"));
         }
     }
 
     #[test]
     fn what_is_wrong_is_said_without_the_text() {
-        let error =
-            ServicePrincipalJson::parse(&SecretString::from(r#"{"appId":"a","password":"hunter2"}"#)).err().unwrap();
-        assert!(error.contains("tenant") && !error.contains("hunter2"));
+        for text in [r#"{"appId":"a","password":"hunter2"}"#, "hunter2", r#"{"appId":"hunter2"#] {
+            let error = parse(text).err().unwrap().to_string();
+            assert!(error.contains("az ad sp create-for-rbac") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_principal_of_another_cloud_is_told_apart() {
+        let custom = Cloud {
+            authority: "https://127.0.0.1:8443".into(),
+            resource_manager: "https://127.0.0.1:8443".into(),
+            name: "mine".into(),
+            ..Cloud::public()
+        };
+        let public = ("https://login.microsoftonline.com", "https://management.azure.com/");
+        let government = ("https://login.microsoftonline.us", "https://management.usgovcloudapi.net/");
+        let china = ("https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn");
+        let newer_china = ("https://login.partner.microsoftonline.cn/", "https://management.chinacloudapi.cn/");
+        for (cloud, (authority, manager), refused) in [
+            (Cloud::public(), public, None),
+            (Cloud::public(), government, Some("activeDirectoryEndpointUrl")),
+            (Cloud::public(), (public.0, government.1), Some("resourceManagerEndpointUrl")),
+            (Cloud::us_government(), government, None),
+            (Cloud::us_government(), china, Some("activeDirectoryEndpointUrl")),
+            (Cloud::china(), china, None),
+            (Cloud::china(), newer_china, None),
+            (Cloud::china(), public, Some("activeDirectoryEndpointUrl")),
+            // A custom cloud in front of a known one takes that one's principals too.
+            (custom.clone(), public, None),
+            (custom.clone(), ("https://127.0.0.1:8443", "https://127.0.0.1:8443/"), None),
+            (custom.clone(), ("https://127.0.0.1:8444", "https://127.0.0.1:8443/"), Some("activeDirectoryEndpointUrl")),
+            (Cloud::public(), ("https://login.microsoftonline.com:444", public.1), Some("activeDirectoryEndpointUrl")),
+            (
+                Cloud::public(),
+                ("https://login.microsoftonline.com.evil.example", public.1),
+                Some("activeDirectoryEndpointUrl"),
+            ),
+            (Cloud::public(), ("nonsense", public.1), Some("activeDirectoryEndpointUrl")),
+            (Cloud::public(), ("", ""), None),
+        ] {
+            let text = serde_json::json!({"clientId": "a", "clientSecret": "hunter2", "tenantId": "t",
+                "activeDirectoryEndpointUrl": authority, "resourceManagerEndpointUrl": manager});
+            let error = parse(&text.to_string()).unwrap().source(&cloud).err();
+            let field = match &error {
+                Some(ServicePrincipalError::OtherCloud { field, .. }) => Some(*field),
+                _ => None,
+            };
+            assert_eq!(field, refused, "{} {authority} {manager}: {error:?}", cloud.name);
+        }
     }
 }

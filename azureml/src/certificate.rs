@@ -1,142 +1,124 @@
-//! A client assertion signed by a certificate's key: what Entra ID takes in place of a client secret
-//! ("Microsoft identity platform application authentication certificate credentials", learn.microsoft.com).
+//! A service principal's certificate with its private key, out of the files that people have: PEM, and PKCS#12 (.pfx).
+
+mod assertion;
+mod pem;
+mod pkcs12;
 
 use std::fmt;
+use std::sync::Arc;
 
-use data_encoding::BASE64URL_NOPAD;
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use rustls::SignatureAlgorithm;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
-use crate::auth::ClientAssertion;
+pub(crate) use self::assertion::SignedAssertion;
 
-/// How long an assertion is good for, in seconds; it is made anew for each token.
-const LIFETIME: i64 = 600;
+/// The most rounds by which a password may be turned into a key: more would keep the process busy for minutes.
+const MAX_ROUNDS: u32 = 1_000_000;
 
-/// Signs assertions.
-pub(crate) struct SignedAssertion {
-    key: EncodingKey,
-    thumbprint: String,
-    client_id: String,
-    audience: String,
+/// Why a file can't be used; never with any of its text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// Neither form.
+    #[error("it is neither PEM text nor a PKCS#12 (.pfx) file")]
+    Format,
+    /// No certificate.
+    #[error("it holds no certificate: put the certificate and its private key together")]
+    NoCertificate,
+    /// No private key.
+    #[error("it holds no private key: put the certificate and its private key together")]
+    NoKey,
+    /// It is encrypted.
+    #[error("it is encrypted: name the key that holds its password in passwordKey")]
+    PasswordMissing,
+    /// The password is another one.
+    #[error("the password under passwordKey does not open it")]
+    PasswordWrong,
+    /// It is encrypted by something old, rare or slow.
+    #[error(
+        "it is encrypted in a way that is not supported: write a private key anew with `openssl pkcs8 -topk8`, a .pfx file with `openssl pkcs12 -export`"
+    )]
+    Encryption,
+    /// Entra ID takes RSA.
+    #[error("its private key is not an RSA key, which Entra ID asks for")]
+    NotRsa,
+    /// Key and certificate are strangers.
+    #[error("none of its certificates belongs to its private key")]
+    Mismatch,
+    /// Its beginning is right.
+    #[error("it is damaged")]
+    Damaged,
 }
 
-impl fmt::Debug for SignedAssertion {
+/// A certificate and its private key.
+pub struct Certificate {
+    key: Arc<dyn SigningKey>,
+    der: CertificateDer<'static>,
+}
+
+impl fmt::Debug for Certificate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("SignedAssertion").field("client_id", &self.client_id).finish_non_exhaustive()
+        out.debug_struct("Certificate").field("thumbprint", &self.thumbprint()).finish_non_exhaustive()
     }
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    aud: &'a str,
-    iss: &'a str,
-    sub: &'a str,
-    jti: String,
-    nbf: i64,
-    iat: i64,
-    exp: i64,
+/// What a file holds.
+struct Contents {
+    keys: Vec<PrivateKeyDer<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
-impl SignedAssertion {
-    /// From PEM text with a private key (RSA) and its certificate; `audience` is the token endpoint.
+impl Certificate {
+    /// Reads PEM text, a PKCS#12 file, or such a file in base64, as Azure Key Vault gives it. A password takes a moment
+    /// of computing.
     ///
     /// # Errors
-    /// What is wrong, without any of the text.
-    pub(crate) fn new(pem: &SecretString, client_id: &str, audience: String) -> Result<Self, String> {
-        let bytes = pem.expose_secret().as_bytes();
-        let certificate = CertificateDer::from_pem_slice(bytes)
-            .map_err(|_| "the PEM text holds no CERTIFICATE; put private key and certificate together".to_owned())?;
-        let key = EncodingKey::from_rsa_pem(private_key(pem.expose_secret()).unwrap_or_default().as_bytes()).map_err(
-            |_| {
-                "the PEM text holds no RSA PRIVATE KEY without a password; put private key and certificate together"
-                    .to_owned()
-            },
-        )?;
-        let thumbprint = BASE64URL_NOPAD.encode(&Sha256::digest(&certificate));
-        Ok(Self { key, thumbprint, client_id: client_id.to_owned(), audience })
-    }
-
-    fn sign(&self, now: Timestamp) -> Result<SecretString, String> {
-        let mut header = Header::new(Algorithm::PS256);
-        header.x5t_s256 = Some(self.thumbprint.clone());
-        let seconds = now.as_second();
-        let claims = Claims {
-            aud: &self.audience,
-            iss: &self.client_id,
-            sub: &self.client_id,
-            jti: Uuid::new_v4().to_string(),
-            nbf: seconds,
-            iat: seconds,
-            exp: seconds + LIFETIME,
+    /// What is wrong with it, without any of its text.
+    pub fn read(file: &[u8], password: Option<&SecretString>) -> Result<Self, CertificateError> {
+        let contents = match text(file) {
+            Some(text) if text.contains("-----BEGIN ") => pem::read(text, password)?,
+            Some(text) => {
+                let packed: String = text.split_whitespace().collect();
+                let bytes = BASE64.decode(packed.as_bytes()).map_err(|_| CertificateError::Format)?;
+                pkcs12::read(&bytes, password)?
+            }
+            None => pkcs12::read(file, password)?,
         };
-        jsonwebtoken::encode(&header, &claims, &self.key)
-            .map(SecretString::from)
-            .map_err(|error| format!("the assertion could not be signed by the certificate's key: {error}"))
+        Self::matched(contents)
+    }
+
+    /// The key with the certificate that is its own: files hold the issuers' certificates too, in any order.
+    fn matched(contents: Contents) -> Result<Self, CertificateError> {
+        let key = contents.keys.first().ok_or(CertificateError::NoKey)?;
+        if contents.certificates.is_empty() {
+            return Err(CertificateError::NoCertificate);
+        }
+        let key = any_supported_type(key).map_err(|_| CertificateError::Damaged)?;
+        if key.algorithm() != SignatureAlgorithm::RSA {
+            return Err(CertificateError::NotRsa);
+        }
+        let own =
+            |der: &CertificateDer<'static>| CertifiedKey::new(vec![der.clone()], key.clone()).keys_match().is_ok();
+        let der = contents.certificates.into_iter().find(own).ok_or(CertificateError::Mismatch)?;
+        Ok(Self { key, der })
+    }
+
+    /// What Entra ID finds the certificate by: `x5t#S256`.
+    fn thumbprint(&self) -> String {
+        BASE64URL_NOPAD.encode(&Sha256::digest(&self.der))
     }
 }
 
-/// The private key's own part of a PEM text.
-fn private_key(text: &str) -> Option<&str> {
-    let end_mark = "PRIVATE KEY-----";
-    let label = text.find(end_mark)?;
-    let start = text.get(..label)?.rfind("-----BEGIN")?;
-    let rest = text.get(label + end_mark.len()..)?;
-    let end = label + end_mark.len() + rest.find(end_mark)? + end_mark.len();
-    text.get(start..end)
-}
-
-#[async_trait::async_trait]
-impl ClientAssertion for SignedAssertion {
-    async fn assertion(&self) -> Result<SecretString, String> {
-        self.sign(Timestamp::now())
-    }
+/// The file as text: DER is none.
+fn text(file: &[u8]) -> Option<&str> {
+    std::str::from_utf8(file)
+        .ok()
+        .filter(|text| !text.chars().any(|character| character.is_control() && !character.is_whitespace()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_assertion_names_its_certificate_and_is_signed_by_its_key() {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-        let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
-        let pem = SecretString::from(format!("{}{}", certificate.pem(), key.serialize_pem()));
-        let signer = SignedAssertion::new(&pem, "app", "https://login/t/oauth2/v2.0/token".into()).unwrap();
-        let token = signer.sign(Timestamp::from_second(1_000).unwrap()).unwrap();
-
-        let parts: Vec<&str> = token.expose_secret().split('.').collect();
-        let read = |part: &str| -> serde_json::Value {
-            serde_json::from_slice(&BASE64URL_NOPAD.decode(part.as_bytes()).unwrap()).unwrap()
-        };
-        assert_eq!(read(parts[0])["x5t#S256"], BASE64URL_NOPAD.encode(&Sha256::digest(certificate.der())));
-        assert_eq!(read(parts[0])["alg"], "PS256");
-        let claims = read(parts[1]);
-        assert_eq!((claims["iss"].as_str(), claims["sub"].as_str()), (Some("app"), Some("app")));
-        assert_eq!(
-            (claims["aud"].as_str(), claims["exp"].as_i64()),
-            (Some("https://login/t/oauth2/v2.0/token"), Some(1_600))
-        );
-
-        let public = jsonwebtoken::DecodingKey::from_rsa_pem(key.public_key_pem().as_bytes()).unwrap();
-        let message = format!("{}.{}", parts[0], parts[1]);
-        assert!(jsonwebtoken::crypto::verify(parts[2], message.as_bytes(), &public, Algorithm::PS256).unwrap());
-    }
-
-    #[test]
-    fn half_a_pem_is_refused_without_its_text() {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-        let error =
-            SignedAssertion::new(&SecretString::from(key.serialize_pem()), "app", "https://l".into()).unwrap_err();
-        assert!(error.contains("no CERTIFICATE"), "{error}");
-        let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
-        let error =
-            SignedAssertion::new(&SecretString::from(certificate.pem()), "app", "https://l".into()).unwrap_err();
-        assert!(error.contains("PRIVATE KEY"), "{error}");
-    }
-}
+mod tests;

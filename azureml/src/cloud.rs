@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Position, Url};
 
 /// The api-version of Microsoft.MachineLearningServices that is spoken, unless a cloud's file says otherwise.
 pub const API_VERSION: &str = "2025-12-01";
@@ -185,11 +185,39 @@ impl Cloud {
         })
     }
 
+    /// The hosts (`host` or `host:port`) by which others may call this cloud's Entra ID: its own, and, where it stands
+    /// in front of a cloud that is known by name, that one's.
+    pub(crate) fn authority_hosts(&self) -> Vec<String> {
+        let known = self.kin().into_iter().flat_map(|cloud| {
+            let older: &[&str] =
+                if cloud.name == "china" { &["https://login.partner.microsoftonline.cn"] } else { &[] };
+            [cloud.authority].into_iter().chain(older.iter().map(|&text| text.to_owned()))
+        });
+        std::iter::once(self.authority.clone()).chain(known).filter_map(|text| host(&text)).collect()
+    }
+
+    /// The same of its Azure Resource Manager.
+    pub(crate) fn resource_manager_hosts(&self) -> Vec<String> {
+        let known = self.kin().into_iter().map(|cloud| cloud.resource_manager);
+        std::iter::once(self.resource_manager.clone()).chain(known).filter_map(|text| host(&text)).collect()
+    }
+
+    /// The cloud that is known by name and takes the same tokens.
+    fn kin(&self) -> Option<Self> {
+        let known = [Self::public(), Self::us_government(), Self::china()];
+        known.into_iter().find(|cloud| cloud.resource_manager_audience == self.resource_manager_audience)
+    }
+
     /// A storage account's blob endpoint.
     #[must_use]
     pub fn blob(&self, account: &str) -> String {
         self.blob_endpoint.replace("{account}", account)
     }
+}
+
+/// `host` or `host:port` of an address.
+fn host(text: &str) -> Option<String> {
+    Url::parse(text).ok().map(|url| url[Position::BeforeHost..Position::AfterPort].to_owned())
 }
 
 #[cfg(test)]
@@ -238,6 +266,65 @@ hosts: ['127.0.0.1:8443']
         ] {
             let error = read(&CUSTOM.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
+        }
+    }
+
+    /// The table of clouds in azure-ai-ml's `_azure_environments.py`.
+    #[test]
+    fn each_cloud_has_its_hosts_and_audiences() {
+        for (cloud, manager, authority, ml, storage, api, scoring) in [
+            (
+                Cloud::public(),
+                "management.azure.com",
+                "login.microsoftonline.com",
+                "ml.azure.com",
+                "core.windows.net",
+                "westeurope.api.azureml.ms",
+                "e.westeurope.inference.ml.azure.com",
+            ),
+            (
+                Cloud::us_government(),
+                "management.usgovcloudapi.net",
+                "login.microsoftonline.us",
+                "ml.azure.us",
+                "core.usgovcloudapi.net",
+                "usgovvirginia.api.ml.azure.us",
+                "e.usgovvirginia.inference.ml.azure.us",
+            ),
+            (
+                Cloud::china(),
+                "management.chinacloudapi.cn",
+                "login.chinacloudapi.cn",
+                "ml.azure.cn",
+                "core.chinacloudapi.cn",
+                "chinaeast2.api.ml.azure.cn",
+                "e.chinaeast2.inference.ml.azure.cn",
+            ),
+        ] {
+            let name = cloud.name.clone();
+            let https = |host: &str| format!("https://{host}");
+            assert_eq!(cloud.resource_manager, https(manager), "{name}");
+            assert_eq!(cloud.resource_manager_audience, https(manager), "{name}: the scope is the host with /.default");
+            assert_eq!((&cloud.authority, &cloud.ml_audience), (&https(authority), &https(ml)), "{name}");
+            assert_eq!(cloud.blob("acct"), format!("https://acct.blob.{storage}"), "{name}");
+            assert_eq!(cloud.storage_audience, "https://storage.azure.com", "{name}");
+            assert_eq!(cloud.fault(), None, "{name}");
+            let blob = format!("acct.blob.{storage}");
+            for host in [manager, &blob, api, scoring] {
+                assert!(cloud.trusts(&Url::parse(&https(host)).unwrap()), "{name} {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_cloud_trusts_another_clouds_addresses() {
+        let all = [Cloud::public(), Cloud::us_government(), Cloud::china()];
+        for one in &all {
+            for other in all.iter().filter(|other| other.name != one.name) {
+                for text in [&other.resource_manager, &other.authority, &other.blob("acct")] {
+                    assert!(!one.trusts(&Url::parse(text).unwrap()), "{} trusts {text}", one.name);
+                }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ pub mod arm;
 pub mod auth;
 pub mod automl;
 pub mod budget;
-mod certificate;
+pub mod certificate;
 pub mod cloud;
 pub mod duration;
 pub mod error;

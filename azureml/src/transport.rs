@@ -192,7 +192,11 @@ impl Transport {
     pub(crate) fn trusted(&self, operation: &str, text: &str) -> Result<Url, Error> {
         match Url::parse(text) {
             Ok(url) if self.cloud.trusts(&url) => Ok(url),
-            _ => Err(Error::Untrusted { operation: operation.to_owned(), url: text.chars().take(200).collect() }),
+            // Without the query, which may hold a signature.
+            _ => {
+                let url = text.split(['?', '#']).next().unwrap_or_default().chars().take(200).collect();
+                Err(Error::Untrusted { operation: operation.to_owned(), url })
+            }
         }
     }
 

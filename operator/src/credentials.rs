@@ -8,17 +8,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use azureml::auth::{ClientAssertion, CredentialSource, ServicePrincipalJson};
+use azureml::auth::{ClientAssertion, CredentialSource, ServicePrincipalError, ServicePrincipalJson};
+use azureml::certificate::{Certificate, CertificateError};
 use azureml::cloud::Cloud;
 use azureml::transport::Transport;
 use azureml::{Client, WorkspaceId};
-use azureml_crds::references::SecretKeyRef;
+use azureml_crds::references::{CertificateRef, SecretKeyRef};
 use azureml_crds::workspace::{Credentials, ManagedIdentity, ServicePrincipal, WorkloadIdentity};
 use azureml_crds::{AmlResource, AmlWorkspace, reasons};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, PostParams};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use crate::context::Context;
 use crate::error::{Error, Halt, said};
@@ -32,15 +33,83 @@ const TOKEN_SECONDS: i64 = 600;
 pub struct Clients {
     transport: Transport,
     cloud: Arc<Cloud>,
-    cache: Mutex<HashMap<String, Cached>>,
+    cache: Mutex<Cache>,
+}
+
+/// What is at hand and what is being made.
+#[derive(Default)]
+struct Cache {
+    /// By the workspace's uid: a workspace of the same name in another namespace, or made anew, is another one.
+    ready: HashMap<String, Cached>,
+    /// Secrets that are being read, by the reading: one that is touched meanwhile may have been read too early.
+    reading: HashMap<u64, Reading>,
+    next: u64,
 }
 
 struct Cached {
     credentials: Credentials,
-    secret: Option<(String, String)>,
+    secret: Option<SecretAt>,
     /// The Secret was touched since: made again for all but deletions.
     stale: bool,
     client: Client,
+}
+
+struct Reading {
+    secret: Option<SecretAt>,
+    touched: bool,
+}
+
+/// A Secret's namespace and name.
+type SecretAt = (String, String);
+
+impl Cache {
+    fn begin(&mut self, secret: Option<SecretAt>) -> u64 {
+        self.next += 1;
+        self.reading.insert(self.next, Reading { secret, touched: false });
+        self.next
+    }
+
+    /// Whether the Secret was touched since [`Cache::begin`].
+    fn end(&mut self, reading: u64) -> bool {
+        self.reading.remove(&reading).is_some_and(|reading| reading.touched)
+    }
+
+    fn touched(&mut self, namespace: &str, name: &str) {
+        let is = |secret: &Option<SecretAt>| {
+            secret.as_ref().is_some_and(|secret| (secret.0.as_str(), secret.1.as_str()) == (namespace, name))
+        };
+        self.ready.values_mut().filter(|cached| is(&cached.secret)).for_each(|cached| cached.stale = true);
+        self.reading.values_mut().filter(|reading| is(&reading.secret)).for_each(|reading| reading.touched = true);
+    }
+}
+
+/// Ends a reading however it ends.
+struct Open<'a> {
+    cache: &'a Mutex<Cache>,
+    reading: u64,
+}
+
+impl<'a> Open<'a> {
+    fn new(cache: &'a Mutex<Cache>, secret: Option<SecretAt>) -> Self {
+        let reading = cache.lock().map(|mut cache| cache.begin(secret)).unwrap_or_default();
+        Self { cache, reading }
+    }
+
+    /// Puts what was made, stale already where its Secret was touched meanwhile.
+    fn keep(self, uid: &str, mut cached: Cached) {
+        if let Ok(mut cache) = self.cache.lock() {
+            cached.stale = cache.end(self.reading);
+            cache.ready.insert(uid.to_owned(), cached);
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.end(self.reading);
+        }
+    }
 }
 
 impl Clients {
@@ -60,10 +129,7 @@ impl Clients {
             return;
         }
         if let Ok(mut cache) = self.cache.lock() {
-            for cached in cache.values_mut() {
-                let of = cached.secret.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-                cached.stale |= of == Some((namespace, name));
-            }
+            cache.touched(namespace, name);
         }
     }
 
@@ -88,7 +154,7 @@ impl Clients {
 
     async fn client(&self, context: &Context, object: &AmlWorkspace, for_deletion: bool) -> Result<Client, Error> {
         if let Ok(cache) = self.cache.lock()
-            && let Some(cached) = cache.get(object.uid())
+            && let Some(cached) = cache.ready.get(object.uid())
             && cached.credentials == object.spec.credentials
             && (!cached.stale || for_deletion)
         {
@@ -96,21 +162,20 @@ impl Clients {
         }
         let namespace = object.namespace();
         let credentials = &object.spec.credentials;
+        let secret = secret_name(credentials).map(|name| (namespace.to_owned(), name.to_owned()));
+        let open = Open::new(&self.cache, secret.clone());
         let source = source(context, namespace, credentials).await?;
         let credential = azureml::auth::credential(source, &self.cloud, &self.transport)?;
         let client = Client::new(self.transport.clone(), self.cloud.clone(), credential);
-        let secret = secret_name(credentials).map(|name| (namespace.to_owned(), name.to_owned()));
         let cached = Cached { credentials: credentials.clone(), secret, stale: false, client: client.clone() };
-        if let Ok(mut cache) = self.cache.lock() {
-            cache.insert(object.uid().to_owned(), cached);
-        }
+        open.keep(object.uid(), cached);
         Ok(client)
     }
 
     /// The workspace is gone.
     pub fn forget(&self, uid: &str) {
         if let Ok(mut cache) = self.cache.lock() {
-            cache.remove(uid);
+            cache.ready.remove(uid);
         }
     }
 }
@@ -171,25 +236,29 @@ async fn service_principal(
     principal: &ServicePrincipal,
 ) -> Result<Option<CredentialSource>, Error> {
     if let Some(reference) = &principal.sdk_auth_ref {
-        let text = secret_value(context, namespace, reference).await?;
-        let whole = ServicePrincipalJson::parse(&text).map_err(|error| {
-            Halt::person(
-                reasons::SECRET_INVALID,
-                format!("Secret {:?} key {:?} is not what `az ad sp create-for-rbac` prints: {error}. Put its whole JSON output there.", reference.name, reference.key),
-            )
-        })?;
-        return Ok(Some(whole.into()));
+        let text =
+            secret_text(context, namespace, reference, "the whole JSON that `az ad sp create-for-rbac` prints").await?;
+        let source = ServicePrincipalJson::parse(&text).and_then(|whole| whole.source(context.azure.cloud()));
+        return source.map(Some).map_err(|error| {
+            let help = match error {
+                ServicePrincipalError::OtherCloud { .. } => {
+                    "Put a service principal of the configured cloud there; addresses in a Secret are never followed."
+                }
+                _ => "Put its whole JSON output there.",
+            };
+            let message = format!("Secret {:?} key {:?} {error}. {help}", reference.name, reference.key);
+            Halt::person(reasons::SECRET_INVALID, message).into()
+        });
     }
     let (Some(tenant_id), Some(client_id)) = (principal.tenant_id.clone(), principal.client_id.clone()) else {
         return Ok(None);
     };
     if let Some(certificate) = &principal.client_certificate_ref {
-        let reference = SecretKeyRef { name: certificate.name.clone(), key: certificate.key.clone() };
-        let pem = secret_value(context, namespace, &reference).await?;
-        return Ok(Some(CredentialSource::Certificate { tenant_id, client_id, pem }));
+        let certificate = Arc::new(read_certificate(context, namespace, certificate).await?);
+        return Ok(Some(CredentialSource::Certificate { tenant_id, client_id, certificate }));
     }
     let Some(reference) = &principal.client_secret_ref else { return Ok(None) };
-    let secret = secret_value(context, namespace, reference).await?;
+    let secret = secret_text(context, namespace, reference, "the client secret").await?;
     Ok(Some(CredentialSource::ClientSecret { tenant_id, client_id, secret }))
 }
 
@@ -205,7 +274,58 @@ fn managed_identity(context: &Context, namespace: &str, identity: &ManagedIdenti
     ))
 }
 
-async fn secret_value(context: &Context, namespace: &str, reference: &SecretKeyRef) -> Result<SecretString, Error> {
+/// The certificate of a Secret, opened by the password of the same Secret.
+async fn read_certificate(
+    context: &Context,
+    namespace: &str,
+    reference: &CertificateRef,
+) -> Result<Certificate, Error> {
+    let at = |key: &str| SecretKeyRef { name: reference.name.clone(), key: key.to_owned() };
+    let file = secret_value(context, namespace, &at(&reference.key), "the certificate with its private key").await?;
+    let password = match &reference.password_key {
+        Some(key) => Some(secret_value(context, namespace, &at(key), "the certificate's password").await?),
+        None => None,
+    };
+    let password = password.map(|password| {
+        let text = String::from_utf8_lossy(password.expose_secret());
+        // Editors and `echo` end a line; a password may end in spaces.
+        SecretString::from(text.trim_end_matches(['\r', '\n']))
+    });
+    // Passwords are turned into keys by much arithmetic, which would hold others up.
+    let read = tokio::task::spawn_blocking(move || Certificate::read(file.expose_secret(), password.as_ref()));
+    let read = read.await.unwrap_or(Err(CertificateError::Damaged));
+    read.map_err(|error| {
+        let (name, key) = (&reference.name, &reference.key);
+        let message = format!(
+            "Secret {name:?} key {key:?} holds no certificate that can be used: {error}. Put PEM text or a PKCS#12 (.pfx) file there."
+        );
+        Halt::person(reasons::SECRET_INVALID, message).into()
+    })
+}
+
+/// The text under a Secret's key, without the space around it.
+async fn secret_text(
+    context: &Context,
+    namespace: &str,
+    reference: &SecretKeyRef,
+    what: &str,
+) -> Result<SecretString, Error> {
+    let value = secret_value(context, namespace, reference, what).await?;
+    let text = std::str::from_utf8(value.expose_secret()).map(str::trim);
+    match text {
+        Ok(text) if !text.is_empty() => Ok(SecretString::from(text)),
+        Ok(_) => Err(secret_invalid(namespace, reference, "is empty under key", what).into()),
+        Err(_) => Err(secret_invalid(namespace, reference, "holds no text under key", what).into()),
+    }
+}
+
+/// What stands under a Secret's key. `what` belongs there.
+async fn secret_value(
+    context: &Context,
+    namespace: &str,
+    reference: &SecretKeyRef,
+    what: &str,
+) -> Result<SecretSlice<u8>, Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let Some(secret) = api.get_opt(&reference.name).await? else {
         return Err(Halt::wait(
@@ -214,19 +334,20 @@ async fn secret_value(context: &Context, namespace: &str, reference: &SecretKeyR
         )
         .into());
     };
-    let invalid = |what: &str| {
-        Halt::wait(
-            reasons::SECRET_INVALID,
-            format!(
-                "Secret {:?} in namespace {namespace:?} {what} {:?}. Put the client secret there.",
-                reference.name, reference.key
-            ),
-        )
-    };
-    let data = secret.data.unwrap_or_default();
-    let value = data.get(&reference.key).ok_or_else(|| invalid("has no key"))?;
-    let text = std::str::from_utf8(&value.0).map_err(|_| invalid("holds no text under key"))?.trim().to_owned();
-    if text.is_empty() { Err(invalid("is empty under key").into()) } else { Ok(SecretString::from(text)) }
+    let value = secret.data.unwrap_or_default().remove(&reference.key);
+    match value {
+        Some(value) if !value.0.is_empty() => Ok(SecretSlice::from(value.0)),
+        Some(_) => Err(secret_invalid(namespace, reference, "is empty under key", what).into()),
+        None => Err(secret_invalid(namespace, reference, "has no key", what).into()),
+    }
+}
+
+fn secret_invalid(namespace: &str, reference: &SecretKeyRef, trouble: &str, what: &str) -> Halt {
+    let (name, key) = (&reference.name, &reference.key);
+    Halt::wait(
+        reasons::SECRET_INVALID,
+        format!("Secret {name:?} in namespace {namespace:?} {trouble} {key:?}. Put {what} there."),
+    )
 }
 
 /// A token of a ServiceAccount for the exchange at the token endpoint.
@@ -257,5 +378,25 @@ impl ClientAssertion for ServiceAccountToken {
         )?;
         let token = answer.status.and_then(|status| status.token);
         token.map(SecretString::from).ok_or_else(|| "the Kubernetes API's TokenRequest has no token".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(namespace: &str, name: &str) -> Option<SecretAt> {
+        Some((namespace.to_owned(), name.to_owned()))
+    }
+
+    #[test]
+    fn a_secret_that_is_touched_while_it_is_read_is_read_again() {
+        let mut cache = Cache::default();
+        let readings = [at("a", "s"), at("b", "s"), at("a", "other"), None].map(|secret| cache.begin(secret));
+        cache.touched("a", "s");
+        assert_eq!(readings.map(|reading| cache.end(reading)), [true, false, false, false]);
+        let later = cache.begin(at("a", "s"));
+        assert!(!cache.end(later), "touched before it was begun");
+        assert!(cache.reading.is_empty());
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azureml::auth::{ClientAssertion, CredentialSource, ServicePrincipalJson, credential};
+use azureml::certificate::Certificate;
 use azureml::{Client, Error};
 use secrecy::SecretString;
 use serde_json::json;
@@ -39,7 +40,7 @@ async fn a_service_principal_from_its_json_sends_its_secret() {
     let server = server().await;
     let text =
         SecretString::from(r#"{"clientId": "app", "clientSecret": "hunter2", "tenantId": "t", "subscriptionId": "s"}"#);
-    let client = client(&server, ServicePrincipalJson::parse(&text).unwrap().into());
+    let client = client(&server, ServicePrincipalJson::parse(&text).unwrap().source(&server.cloud).unwrap());
     workspace(&client).job("j").await.unwrap();
     let asked = server.tokens().remove(0);
     assert_eq!(asked.path, "/t/oauth2/v2.0/token");
@@ -82,8 +83,10 @@ async fn a_certificate_signs_for_the_token_endpoint() {
     let server = server().await;
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
     let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
-    let pem = SecretString::from(format!("{}{}", key.serialize_pem(), certificate.pem()));
-    let client = client(&server, CredentialSource::Certificate { tenant_id: "t".into(), client_id: "app".into(), pem });
+    let pem = format!("{}{}", key.serialize_pem(), certificate.pem());
+    let certificate = Arc::new(Certificate::read(pem.as_bytes(), None).unwrap());
+    let source = CredentialSource::Certificate { tenant_id: "t".into(), client_id: "app".into(), certificate };
+    let client = client(&server, source);
     workspace(&client).job("j").await.unwrap();
     let form = form(&server.tokens()[0]);
     let claims = form["client_assertion"].split('.').nth(1).unwrap();

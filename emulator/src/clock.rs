@@ -1,6 +1,8 @@
 //! The emulator's clock: the machine's, until somebody steps it or makes it run faster.
 
+use crate::data_dir::Keep;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -21,25 +23,50 @@ impl Setting {
     }
 }
 
+/// A setting as it is kept: by the machine's time, for no other outlives a process.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredSetting {
+    pub(crate) from: Timestamp,
+    pub(crate) at: Timestamp,
+    pub(crate) speed: f64,
+}
+
+/// Key of its record.
+pub(crate) const CLOCK: &str = "clock";
+
 /// Seconds after which a wait looks again.
 const LONGEST: f64 = 3600.0;
 
 /// The clock.
-#[derive(Debug)]
 pub(crate) struct Clock {
     setting: Mutex<Setting>,
     /// Told whenever it is set.
     changes: watch::Sender<()>,
+    keep: Keep,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        let setting = Mutex::new(Setting { from: Timestamp::now(), at: Instant::now(), speed: 1.0 });
-        Self { setting, changes: watch::channel(()).0 }
+        Self::new(None, Timestamp::now(), Keep::default())
     }
 }
 
 impl Clock {
+    /// As it was set when it was kept, or the machine's; `machine` is the machine's time. While no process ran, it went on.
+    pub(crate) fn new(kept: Option<StoredSetting>, machine: Timestamp, keep: Keep) -> Self {
+        let kept = kept.unwrap_or(StoredSetting { from: machine, at: machine, speed: 1.0 });
+        let passed = machine.duration_since(kept.at).as_secs_f64().max(0.0) * kept.speed;
+        let passed = SignedDuration::try_from_secs_f64(passed).unwrap_or(SignedDuration::ZERO);
+        let from = kept.from.checked_add(passed).unwrap_or(kept.from);
+        let setting = Mutex::new(Setting { from, at: Instant::now(), speed: kept.speed });
+        Self { setting, changes: watch::channel(()).0, keep }
+    }
+
+    /// How many of its seconds pass in one.
+    pub(crate) fn speed(&self) -> f64 {
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner).speed
+    }
+
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         self.setting.lock().unwrap_or_else(PoisonError::into_inner).now()
@@ -52,6 +79,8 @@ impl Clock {
         let now = setting.now();
         let from = now.checked_add(step).unwrap_or(now);
         *setting = Setting { from, at: Instant::now(), speed: speed.unwrap_or(setting.speed) };
+        let stored = StoredSetting { from, at: Timestamp::now(), speed: setting.speed };
+        self.keep.put(|| CLOCK.to_owned(), &stored);
         drop(setting);
         self.changes.send_replace(());
         from
@@ -79,6 +108,16 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_goes_on_as_it_was_set_while_no_process_runs() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let kept = StoredSetting { from: at("2030-01-01T00:00:00Z"), at: at("2026-01-01T00:00:00Z"), speed: 60.0 };
+        let clock = Clock::new(Some(kept), at("2026-01-01T00:01:00Z"), Keep::default());
+        let passed = clock.now().duration_since(at("2030-01-01T01:00:00Z"));
+        assert!(passed >= SignedDuration::ZERO && passed < SignedDuration::from_hours(1), "{passed}");
+        assert!((clock.speed() - 60.0).abs() < f64::EPSILON);
+    }
 
     #[test]
     fn it_can_be_stepped_and_stopped() {

@@ -10,6 +10,7 @@ use crate::blob::signature::AccountKey;
 use crate::clock::Clock;
 use crate::control::faults::Faults;
 use crate::control::requests::Requests;
+use crate::data_dir::{DataDirError, Keep};
 use crate::entra;
 use crate::manners::Manners;
 use crate::online::rules::Refusal;
@@ -17,6 +18,7 @@ use crate::operations::Operations;
 use crate::tokens::{Claims, LIFETIME, Signer, TokenError};
 use crate::world::World;
 use axum::http::HeaderMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state that all surfaces share.
@@ -29,31 +31,37 @@ pub(crate) struct Estate {
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
     pub(crate) manners: Manners,
+    pub(crate) keep: Keep,
     world: Mutex<World>,
     /// Object id of the emulator itself: what it does by requests of its own is allowed.
     itself: String,
 }
 
 impl Estate {
-    /// With nothing in it.
-    pub(crate) fn new(signer: Signer) -> Self {
-        Self {
-            clock: Arc::default(),
-            signer,
-            blobs: Blobs::default(),
-            account_key: AccountKey::generate(),
-            operations: Operations::default(),
+    /// With nothing in it but the keys and the clock that were kept; what comes into it is written down.
+    pub(crate) fn new(keep: Keep) -> Result<Self, DataDirError> {
+        let mut world = World::default();
+        if keep.is_on() {
+            world.remember();
+        }
+        Ok(Self {
+            clock: Arc::new(keep.clock()?),
+            signer: keep.signer()?,
+            blobs: Blobs::kept_by(keep.clone()),
+            account_key: keep.account_key()?,
+            operations: Operations::kept_by(keep.clone()),
             faults: Faults::default(),
             requests: Requests::default(),
             manners: Manners::default(),
-            world: Mutex::default(),
+            world: Mutex::new(world),
+            keep,
             itself: uuid::Uuid::new_v4().to_string(),
-        }
+        })
     }
 
     /// Principals, roles and resources.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn world(&self) -> Held<'_> {
+        Held { world: self.world.lock().unwrap_or_else(PoisonError::into_inner), keep: &self.keep }
     }
 
     /// A token for requests of the emulator's own.
@@ -120,6 +128,33 @@ fn registered(world: &World, action: &str, resource: &str, now: jiff::Timestamp)
             Err(providers::missing(namespace))
         }
         _ => Ok(()),
+    }
+}
+
+/// The world while nobody else has it: what changed of it is written down when this goes.
+pub(crate) struct Held<'a> {
+    world: MutexGuard<'a, World>,
+    keep: &'a Keep,
+}
+
+impl Deref for Held<'_> {
+    type Target = World;
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.keep.is_on() {
+            self.keep.write(self.world.changes());
+        }
     }
 }
 

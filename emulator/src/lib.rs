@@ -7,6 +7,7 @@ mod blob;
 pub mod client_settings;
 mod clock;
 mod control;
+pub mod data_dir;
 mod entra;
 mod estate;
 pub mod estate_file;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const AFTER: &str = "\
 Quick start:
   azureml-emulator serve --listen 127.0.0.1:8443 --estate estate.yaml --data-dir azureml-emulator-data
-  eval \"$(azureml-emulator env --estate estate.yaml)\"   # in another shell: Azure's SDKs, MLflow and curl now come here
+  eval \"$(azureml-emulator env --data-dir azureml-emulator-data --estate estate.yaml)\"   # in another shell: Azure's SDKs, MLflow and curl now come here
   open https://127.0.0.1:8443/_emulator/                # what it holds, faults, clock, requests
 
 Everything is on one HTTPS port: Entra ID (/{tenant}/oauth2/v2.0/token), Azure Resource Manager (/subscriptions/...),
@@ -45,9 +45,15 @@ struct Serve {
     /// there already is left as it is.
     #[arg(long, value_name = "FILE")]
     estate: Option<PathBuf>,
-    /// Folder of the certificate authority: ca.pem and ca.key are made there, or kept if present.
-    #[arg(long, default_value = "azureml-emulator-tls", value_name = "FOLDER")]
-    tls_dir: PathBuf,
+    /// Folder in which all is kept, over restarts and crashes; without it, in memory alone. It holds secrets: its owner
+    /// alone may read it. What was under way goes on at the next start. Not kept: faults, the log of requests, and rows
+    /// and lines of deployments.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Folder of the certificate authority: ca.pem and ca.key are made there, or kept if present. By default tls in the
+    /// data folder, or azureml-emulator-tls where there is none.
+    #[arg(long, value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
     /// Written when it serves: a JSON object with url, caFile and pid.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -71,6 +77,9 @@ struct Env {
     /// The authority to trust, when there is no ready file.
     #[arg(long, default_value = "azureml-emulator-tls/ca.pem", value_name = "FILE")]
     ca_file: PathBuf,
+    /// The folder it was started with by --data-dir: its authority is in there.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "ca_file")]
+    data_dir: Option<PathBuf>,
     /// ARM id of the workspace for MLFLOW_TRACKING_URI; the first of --estate when not given.
     #[arg(long, value_name = "ID")]
     workspace: Option<String>,
@@ -115,9 +124,11 @@ async fn main() -> ExitCode {
 async fn run(arguments: Serve) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(std::io::stderr).init();
+    let by_default = arguments.data_dir.as_ref().map_or_else(|| "azureml-emulator-tls".into(), |data| data.join("tls"));
     let settings = Settings {
         listen: arguments.listen,
-        tls_dir: arguments.tls_dir,
+        data_dir: arguments.data_dir,
+        tls_dir: arguments.tls_dir.unwrap_or(by_default),
         estate: arguments.estate,
         ready_file: arguments.ready_file,
         host_names: arguments.host_name,
@@ -163,7 +174,8 @@ fn place(arguments: &Env) -> Result<(String, PathBuf), Failure> {
         let text = |key: &str| ready.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         return Ok((text("url"), text("caFile").into()));
     }
-    let ca_file = std::path::absolute(&arguments.ca_file)?;
+    let of_data = arguments.data_dir.as_ref().map(|data| data.join("tls/ca.pem"));
+    let ca_file = std::path::absolute(of_data.as_ref().unwrap_or(&arguments.ca_file))?;
     if !ca_file.is_file() {
         let why = format!(
             "there is no {}: the emulator makes it when it serves. Give --ready-file, or --ca-file with the path of its ca.pem",

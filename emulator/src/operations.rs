@@ -1,7 +1,10 @@
 //! Long-running operations, and what ARM tells about them.
 
-use crate::online::OperationEnd;
+use crate::data_dir::Keep;
+use crate::online::{Fate, OperationEnd};
+use crate::tokens::Claims;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +19,23 @@ pub(crate) fn new_id(prefix: &str) -> String {
     format!("{prefix}{}", uuid::Uuid::new_v4())
 }
 
-#[derive(Debug, Clone)]
+/// The request that began an operation: sent again, it goes on after a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: String,
+    pub(crate) base: String,
+    /// Who sent it.
+    pub(crate) claims: Claims,
+    /// When the operation ends: by the emulator's time, and not before a time of the machine's.
+    pub(crate) ends: Timestamp,
+    pub(crate) due: Timestamp,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Operation {
     begun: Timestamp,
     ended: Option<(Timestamp, OperationEnd)>,
@@ -24,28 +43,78 @@ struct Operation {
     found: Value,
     /// What it is on, and who began it.
     of: Option<(String, String)>,
+    /// What began it, while it is under way and something is kept.
+    cause: Option<Cause>,
+    /// The operation that goes on with it since a restart.
+    heir: Option<String>,
 }
 
+/// An operation as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredOperation {
+    id: String,
+    operation: Operation,
+}
+
+/// What keys of records begin with.
+pub(crate) const OPERATION: &str = "operation\t";
+
 /// All operations since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Operations(Mutex<HashMap<String, Operation>>);
+#[derive(Default)]
+pub(crate) struct Operations {
+    all: Mutex<HashMap<String, Operation>>,
+    keep: Keep,
+}
 
 impl Operations {
+    /// None yet, written down somewhere.
+    pub(crate) fn kept_by(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Operation>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, id: &str, operation: &Operation) {
+        if self.keep.is_on() {
+            let stored = StoredOperation { id: id.to_owned(), operation: operation.clone() };
+            self.keep.put(|| OPERATION.to_owned() + id, &stored);
+        }
+    }
+
+    /// Puts back one that was kept.
+    pub(crate) fn restore(&self, stored: StoredOperation) {
+        self.lock().insert(stored.id, stored.operation);
+    }
+
+    /// Those that have not ended, with what began each.
+    pub(crate) fn interrupted(&self) -> Vec<(String, Option<Cause>)> {
+        let all = self.lock();
+        let open = all.iter().filter(|(_, known)| known.ended.is_none() && known.heir.is_none());
+        open.map(|(id, known)| (id.clone(), known.cause.clone())).collect()
     }
 
     /// One has begun.
-    pub(crate) fn begin(&self, id: &str, now: Timestamp) {
-        let operation = Operation { begun: now, ended: None, found: Value::Null, of: None };
-        self.lock().insert(id.to_owned(), operation);
+    pub(crate) fn begin(&self, id: &str, cause: Option<Cause>, now: Timestamp) {
+        let mut all = self.lock();
+        let operation = Operation { begun: now, ended: None, found: Value::Null, of: None, cause, heir: None };
+        self.note(id, &operation);
+        all.insert(id.to_owned(), operation);
+    }
+
+    /// Changes one.
+    fn change(&self, id: &str, change: impl FnOnce(&mut Operation)) {
+        let mut all = self.lock();
+        if let Some(operation) = all.get_mut(id) {
+            change(operation);
+            self.note(id, operation);
+        }
     }
 
     /// What an operation is on, and who began it.
     pub(crate) fn is_of(&self, id: &str, resource: &str, principal: &str) {
-        if let Some(operation) = self.lock().get_mut(id) {
-            operation.of = Some((resource.to_owned(), principal.to_owned()));
-        }
+        self.change(id, |operation| operation.of = Some((resource.to_owned(), principal.to_owned())));
     }
 
     /// What an operation is on, and who began it.
@@ -55,21 +124,46 @@ impl Operations {
 
     /// What one found out, before it ends.
     pub(crate) fn found(&self, id: &str, found: Value) {
-        if let Some(operation) = self.lock().get_mut(id) {
-            operation.found = found;
-        }
+        self.change(id, |operation| operation.found = found);
+    }
+
+    /// One goes on as another.
+    pub(crate) fn go_on(&self, id: &str, heir: &str) {
+        self.change(id, |operation| (operation.heir, operation.cause) = (Some(heir.to_owned()), None));
     }
 
     /// One has ended.
     pub(crate) fn end(&self, id: &str, end: OperationEnd, now: Timestamp) {
-        if let Some(operation) = self.lock().get_mut(id) {
-            operation.ended = Some((now, end));
+        self.change(id, |operation| (operation.ended, operation.cause) = (Some((now, end)), None));
+    }
+
+    /// One by its id, with the end of the one that goes on with it.
+    fn get(&self, id: &str) -> Option<Operation> {
+        let all = self.lock();
+        let mut found = all.get(id)?;
+        let begun = found.begun;
+        while let Some(heir) = found.heir.as_ref().and_then(|heir| all.get(heir)) {
+            found = heir;
         }
+        Some(Operation { begun, ..found.clone() })
+    }
+
+    /// The newest ones, newest first: id, when it began, and how it stands.
+    pub(crate) fn newest(&self, most: usize) -> Vec<(String, Timestamp, String)> {
+        let all = self.lock();
+        let mut found: Vec<(&String, &Operation)> = all.iter().filter(|(_, known)| known.heir.is_none()).collect();
+        found.sort_by_key(|(_, known)| std::cmp::Reverse(known.begun));
+        let told = |known: &Operation| match &known.ended {
+            None => "InProgress".to_owned(),
+            Some((_, Ok(()))) => "Succeeded".to_owned(),
+            Some((_, Err((code, message)))) => format!("Failed: {code}: {message}"),
+        };
+        found.into_iter().take(most).map(|(id, known)| (id.clone(), known.begun, told(known))).collect()
     }
 
     /// As the address of `Azure-AsyncOperation` tells it.
     pub(crate) fn status(&self, address: &str, id: &str) -> Option<Value> {
-        let operation = self.lock().get(id).cloned()?;
+        let operation = self.get(id)?;
         let mut body = json!({"id": address, "name": id, "startTime": operation.begun.to_string()});
         match operation.ended {
             None => body["status"] = Value::from("InProgress"),
@@ -86,7 +180,7 @@ impl Operations {
 
     /// As the address of `Location` tells it: a status and a body.
     pub(crate) fn result(&self, id: &str) -> Option<(u16, Value)> {
-        let operation = self.lock().get(id).cloned()?;
+        let operation = self.get(id)?;
         Some(match operation.ended {
             None => (202, Value::Null),
             Some((_, Ok(()))) => (200, operation.found),
@@ -118,10 +212,15 @@ mod tests {
     fn an_operation_is_told_both_ways() {
         let (operations, now) = (Operations::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(operations.result("a"), None);
-        operations.begin("a", now);
+        operations.begin("a", None, now);
         assert_eq!(operations.status("/a", "a").unwrap()["status"], "InProgress");
         assert_eq!(operations.result("a").unwrap().0, 202);
-        operations.end("a", Err(("OutOfQuota".into(), "no cores".into())), now);
+        // It goes on as another one, and ends as that one does.
+        operations.begin("b", None, now);
+        operations.go_on("a", "b");
+        assert_eq!(operations.interrupted().len(), 1);
+        assert_eq!(operations.result("a").unwrap().0, 202);
+        operations.end("b", Err(("OutOfQuota".into(), "no cores".into())), now);
         assert_eq!(operations.status("/a", "a").unwrap()["error"]["code"], "OutOfQuota");
         assert_eq!(operations.result("a").unwrap().0, 400);
         assert!(path("s", "westeurope", "cmp:1", false).contains("/computeOperationsStatus/cmp:1"));

@@ -1,10 +1,10 @@
 //! Serves: from settings to a port that answers.
 
+use crate::data_dir::DataDirError;
 use crate::estate_file::apply::ApplyError;
 use crate::estate_file::{EstateFile, EstateFileError};
 use crate::server::{App, router};
 use crate::tls::{TlsError, leaf};
-use crate::tokens::{Signer, TokenError};
 use axum_server::accept::NoDelayAcceptor;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub struct Settings {
     /// Address of the HTTPS port; port 0 for any that is free.
     pub listen: SocketAddr,
+    /// Where all is kept; in memory alone when not given.
+    pub data_dir: Option<PathBuf>,
     /// Folder of the certificate authority.
     pub tls_dir: PathBuf,
     /// What exists at the start.
@@ -52,9 +54,9 @@ pub enum ServeError {
     /// Certificates.
     #[error("{0}. --tls-dir takes a folder that can be written; an authority in it is kept")]
     Tls(#[from] TlsError),
-    /// Signing key.
+    /// The folder in which all is kept.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    DataDir(#[from] DataDirError),
     /// The estate's file.
     #[error(transparent)]
     EstateFile(#[from] EstateFileError),
@@ -89,8 +91,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let url = format!("https://{address}");
     let ca = std::path::absolute(settings.tls_dir.join("ca.pem"))?;
     let port = |suffix: String| if suffix.contains(':') { suffix } else { format!("{suffix}:{}", address.port()) };
-    let app = App::new(Signer::generate()?, ca.clone()).with_storage_suffix(settings.storage_suffix.map(port));
-    let app = Arc::new(app);
+    let app = App::open(settings.data_dir.as_deref(), ca.clone(), settings.storage_suffix.map(port)).await?;
     if let Some(estate) = estate {
         estate.apply(&app).await?;
     }

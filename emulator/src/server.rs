@@ -5,19 +5,19 @@ mod buckets;
 use crate::control::faults::answer::{ordered, reset, spoilt};
 use crate::control::faults::{Moment, Verdict};
 use crate::control::requests::Seen;
+use crate::data_dir::{DataDirError, Keep};
 use crate::entra;
 use crate::estate::Estate;
 use crate::schedules::fire;
 use crate::surface::Plane;
 use crate::surface::http::{Incoming, Routes, pairs, response};
-use crate::tokens::Signer;
 use crate::{arm, blob, client_settings, control};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Longest body of a request.
@@ -36,24 +36,29 @@ pub struct App {
 }
 
 impl App {
-    /// With nothing in it.
-    pub fn new(signer: Signer, ca_file: PathBuf) -> Self {
-        let estate = Arc::new(Estate::new(signer));
+    /// With what a data folder holds, or with nothing in it. With a storage suffix, it hands out addresses of blobs as
+    /// `https://{account}.blob.{suffix}`, as Azure does, and not below its own.
+    ///
+    /// # Errors
+    /// When the folder can't be used.
+    pub async fn open(
+        data_dir: Option<&Path>,
+        ca_file: PathBuf,
+        storage_suffix: Option<String>,
+    ) -> Result<Arc<Self>, DataDirError> {
+        let keep = data_dir.map(Keep::open).transpose()?.unwrap_or_default();
+        let looked = keep.looked()?;
+        let estate = Arc::new(Estate::new(keep)?);
         let plane = Plane::new(Arc::clone(&estate) as Arc<dyn crate::jobs::ground::Ground>);
         let routes = Routes { plane, gate: Arc::clone(&estate) as Arc<dyn crate::surface::http::Gate> };
-        let looked = Mutex::new(estate.clock.now());
-        Self { estate, routes, ca_file, storage_suffix: None, looked }
-    }
-
-    /// Hands out addresses of blobs as `https://{account}.blob.{suffix}`, as Azure does, and not below its own.
-    #[must_use]
-    pub fn with_storage_suffix(mut self, suffix: Option<String>) -> Self {
-        self.storage_suffix = suffix;
-        self
+        let looked = Mutex::new(looked.unwrap_or_else(|| estate.clock.now()));
+        let app = Arc::new(Self { estate, routes, ca_file, storage_suffix, looked });
+        app.resume().await?;
+        Ok(app)
     }
 
     /// Where an account's containers are, to who reached this port by a base.
-    fn blob_endpoint(&self, base: &str) -> String {
+    pub(crate) fn blob_endpoint(&self, base: &str) -> String {
         match &self.storage_suffix {
             Some(suffix) => format!("https://{{account}}.blob.{suffix}"),
             None => format!("{base}/blob/{{account}}"),

@@ -63,6 +63,7 @@ pub enum TokenError {
 
 /// Signs and checks tokens.
 pub struct Signer {
+    pem: String,
     private: EncodingKey,
     public: DecodingKey,
 }
@@ -74,10 +75,25 @@ impl Signer {
     /// When the key cannot be made.
     pub fn generate() -> Result<Self, TokenError> {
         let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)?;
+        Self::from_pem(&pair.serialize_pem())
+    }
+
+    /// With a key that was kept.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_pem(pem: &str) -> Result<Self, TokenError> {
+        let pair = rcgen::KeyPair::from_pem(pem)?;
         Ok(Self {
-            private: EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes())?,
+            pem: pem.to_owned(),
+            private: EncodingKey::from_rsa_pem(pem.as_bytes())?,
             public: DecodingKey::from_rsa_pem(pair.public_key_pem().as_bytes())?,
         })
+    }
+
+    /// Its key, to be kept.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// Signs.

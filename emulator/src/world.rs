@@ -1,10 +1,11 @@
 //! What the emulator holds: principals, role assignments, and ARM resources by their id in lower case.
 
 use crate::access::{allows, covers, role_id};
+use crate::data_dir::{Change, text};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Whose tokens an application may sign in with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct FederatedCredential {
 }
 
 /// An application of a tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// Tenant.
     pub tenant: String,
@@ -57,7 +58,7 @@ pub struct Assignment {
 }
 
 /// A resource, and the place it has in the order in which all were made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
     /// Counts up.
     pub order: u64,
@@ -73,12 +74,86 @@ pub struct World {
     assignments: BTreeMap<String, Assignment>,
     resources: BTreeMap<String, Resource>,
     made: u64,
+    /// Records that changed and are not written down yet; none when nothing is.
+    touched: Option<BTreeSet<(Kind, String)>>,
 }
 
+/// What a record is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Principal,
+    Issuer,
+    Assignment,
+    Resource,
+}
+
+/// An issuer's keys, as they are kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredIssuer {
+    pub(crate) issuer: String,
+    pub(crate) keys: Value,
+}
+
+/// A resource, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredResource {
+    id: String,
+    resource: Resource,
+}
+
+/// What keys of records begin with.
+pub(crate) const PRINCIPAL: &str = "principal\t";
+/// Of issuers.
+pub(crate) const ISSUER: &str = "issuer\t";
+/// Of role assignments.
+pub(crate) const ASSIGNMENT: &str = "assignment\t";
+/// Of resources.
+pub(crate) const RESOURCE: &str = "resource\t";
+
 impl World {
+    /// From now on remembers what changes.
+    pub(crate) fn remember(&mut self) {
+        self.touched = Some(BTreeSet::new());
+    }
+
+    fn touch(&mut self, kind: Kind, id: &str) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert((kind, id.to_owned()));
+        }
+    }
+
+    /// What changed since this was last asked, as records.
+    pub(crate) fn changes(&mut self) -> Vec<Change> {
+        let Some(touched) = &mut self.touched else { return Vec::new() };
+        let touched = std::mem::take(touched);
+        let record = |(kind, id): (Kind, String)| match kind {
+            Kind::Principal => (PRINCIPAL.to_owned() + &id, self.principals.get(&id).and_then(text)),
+            Kind::Issuer => {
+                let issuer = self.issuers.get(&id);
+                let stored = issuer.map(|keys| StoredIssuer { issuer: id.clone(), keys: keys.clone() });
+                (ISSUER.to_owned() + &id, stored.as_ref().and_then(text))
+            }
+            Kind::Assignment => (ASSIGNMENT.to_owned() + &id, self.assignments.get(&id).and_then(text)),
+            Kind::Resource => {
+                let known = self.resources.get(&id);
+                let stored = known.map(|resource| StoredResource { id: id.clone(), resource: resource.clone() });
+                (RESOURCE.to_owned() + &id, stored.as_ref().and_then(text))
+            }
+        };
+        touched.into_iter().map(record).collect()
+    }
+
+    /// Puts back a resource that was kept, in its place.
+    pub(crate) fn restore(&mut self, stored: StoredResource) {
+        self.made = self.made.max(stored.resource.order);
+        self.resources.insert(stored.id, stored.resource);
+    }
+
     /// Adds a principal, or changes it.
     pub fn put_principal(&mut self, principal: Principal) {
-        self.principals.insert(principal.client_id.to_ascii_lowercase(), principal);
+        let key = principal.client_id.to_ascii_lowercase();
+        self.touch(Kind::Principal, &key);
+        self.principals.insert(key, principal);
     }
 
     /// A principal by its client id.
@@ -93,7 +168,9 @@ impl World {
 
     /// Adds an issuer's keys (a JWKS), or changes them.
     pub fn put_issuer(&mut self, issuer: &str, keys: Value) {
-        self.issuers.insert(issuer.trim_end_matches('/').to_owned(), keys);
+        let key = issuer.trim_end_matches('/').to_owned();
+        self.touch(Kind::Issuer, &key);
+        self.issuers.insert(key, keys);
     }
 
     /// An issuer's keys.
@@ -104,7 +181,9 @@ impl World {
     /// Adds a role assignment.
     pub fn put_assignment(&mut self, mut assignment: Assignment) {
         assignment.role = role_id(&assignment.role).to_ascii_lowercase();
-        self.assignments.insert(assignment.id.to_ascii_lowercase(), assignment);
+        let key = assignment.id.to_ascii_lowercase();
+        self.touch(Kind::Assignment, &key);
+        self.assignments.insert(key, assignment);
     }
 
     /// Gives a role, by its name or GUID, to an object id in a scope. The id is that of the assignment.
@@ -132,7 +211,9 @@ impl World {
 
     /// Takes a role back.
     pub fn remove_assignment(&mut self, id: &str) -> Option<Assignment> {
-        self.assignments.remove(&id.to_ascii_lowercase())
+        let key = id.to_ascii_lowercase();
+        self.touch(Kind::Assignment, &key);
+        self.assignments.remove(&key)
     }
 
     /// Whether an object id may do an action on a resource at a time.
@@ -152,14 +233,18 @@ impl World {
 
     /// The same, to be changed.
     pub fn resource_mut(&mut self, id: &str) -> Option<&mut Value> {
-        self.resources.get_mut(&id.to_ascii_lowercase()).map(|resource| &mut resource.body)
+        let key = id.to_ascii_lowercase();
+        self.touch(Kind::Resource, &key);
+        self.resources.get_mut(&key).map(|resource| &mut resource.body)
     }
 
     /// Makes or replaces a resource; one that is replaced keeps its place.
     pub fn put_resource(&mut self, id: &str, body: Value) {
         self.made += 1;
         let order = self.made;
-        let resource = self.resources.entry(id.to_ascii_lowercase());
+        let key = id.to_ascii_lowercase();
+        self.touch(Kind::Resource, &key);
+        let resource = self.resources.entry(key);
         resource.and_modify(|known| known.body = body.clone()).or_insert(Resource { order, body });
     }
 
@@ -225,9 +310,15 @@ impl World {
         let id = id.to_ascii_lowercase();
         let children: Vec<String> = self.below(&format!("{id}/")).map(|(key, _)| key.to_owned()).collect();
         for child in children {
+            self.touch(Kind::Resource, &child);
             self.resources.remove(&child);
         }
-        self.assignments.retain(|_, assignment| !covers(&id, &assignment.scope));
+        let below = self.assignments.iter().filter(|(_, assignment)| covers(&id, &assignment.scope));
+        let below: Vec<String> = below.map(|(key, _)| key.clone()).collect();
+        for assignment in below {
+            self.remove_assignment(&assignment);
+        }
+        self.touch(Kind::Resource, &id);
         self.resources.remove(&id).is_some()
     }
 }

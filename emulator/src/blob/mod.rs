@@ -3,6 +3,7 @@
 pub(crate) mod http;
 pub(crate) mod signature;
 
+use crate::data_dir::{Keep, StoredBlob, StoredBlock};
 use crate::run_history::run::Location;
 use axum::body::Bytes;
 use jiff::Timestamp;
@@ -25,10 +26,24 @@ pub(crate) struct Blob {
 type Blocks = BTreeMap<String, Bytes>;
 
 /// All blobs of all accounts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Blobs {
     blobs: Mutex<BTreeMap<Location, Blob>>,
     staged: Mutex<BTreeMap<Location, Blocks>>,
+    keep: Keep,
+}
+
+/// What keys of the records of blobs begin with.
+pub(crate) const BLOB: &str = "blob\t";
+/// Of blocks.
+pub(crate) const BLOCK: &str = "block\t";
+
+fn key(place: &Location) -> String {
+    format!("{BLOB}{}\t{}\t{}", place.account, place.container, place.path)
+}
+
+fn block_key(place: &Location, block: &str) -> String {
+    format!("{BLOCK}{}\t{}\t{}\t{block}", place.account, place.container, place.path)
 }
 
 /// A blob that is there already.
@@ -37,6 +52,40 @@ pub(crate) struct Blobs {
 pub(crate) struct Exists;
 
 impl Blobs {
+    /// None yet, written down somewhere.
+    pub(crate) fn kept_by(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    /// Puts back a blob that was kept.
+    pub(crate) fn restore(&self, stored: StoredBlob, content: Bytes) {
+        let StoredBlob { place, content_type, etag, created, modified, metadata, .. } = stored;
+        self.lock().insert(place, Blob { content, content_type, etag, created, modified, metadata });
+    }
+
+    /// Puts back a block.
+    pub(crate) fn restore_block(&self, stored: StoredBlock, content: Bytes) {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.entry(stored.place).or_default().insert(stored.block, content);
+    }
+
+    /// Writes down a blob whose content is in a file.
+    fn note(&self, place: &Location, blob: &Blob, file: String) {
+        if !self.keep.is_on() {
+            return;
+        }
+        let stored = StoredBlob {
+            place: place.clone(),
+            file,
+            content_type: blob.content_type.clone(),
+            etag: blob.etag.clone(),
+            created: blob.created,
+            modified: blob.modified,
+            metadata: blob.metadata.clone(),
+        };
+        self.keep.put(|| key(place), &stored);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Location, Blob>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,6 +105,8 @@ impl Blobs {
         anew: bool,
         now: Timestamp,
     ) -> Result<Blob, Exists> {
+        // The file is written before anybody has to wait for it.
+        let file = self.keep.content(&content);
         let mut blobs = self.lock();
         let known = blobs.get(place);
         if anew && known.is_some() {
@@ -64,6 +115,7 @@ impl Blobs {
         let created = known.map_or(now, |known| known.created);
         let blob =
             Blob { content, content_type: content_type.to_owned(), etag: etag(), created, modified: now, metadata };
+        self.note(place, &blob, file);
         blobs.insert(place.clone(), blob.clone());
         Ok(blob)
     }
@@ -78,12 +130,15 @@ impl Blobs {
         let mut blobs = self.lock();
         let blob = blobs.get_mut(place)?;
         (blob.metadata, blob.etag, blob.modified) = (metadata, etag(), now);
+        self.note(place, blob, self.keep.content(&blob.content));
         Some(blob.clone())
     }
 
     /// Removes a blob; whether it was there.
     pub(crate) fn remove(&self, place: &Location) -> bool {
-        self.lock().remove(place).is_some()
+        let mut blobs = self.lock();
+        self.keep.remove(|| key(place));
+        blobs.remove(place).is_some()
     }
 
     /// The blobs of a container whose names begin so, in order, after a name.
@@ -104,7 +159,9 @@ impl Blobs {
 
     /// Keeps a block until a list of blocks makes a blob of it.
     pub(crate) fn stage(&self, place: &Location, block: &str, content: Bytes) {
+        let file = self.keep.content(&content);
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keep.put(|| block_key(place, block), &StoredBlock { place: place.clone(), block: block.to_owned(), file });
         staged.entry(place.clone()).or_default().insert(block.to_owned(), content);
     }
 
@@ -116,7 +173,10 @@ impl Blobs {
         for block in blocks {
             content.extend_from_slice(known?.get(block)?);
         }
-        staged.remove(place);
+        let used = staged.remove(place).unwrap_or_default();
+        if self.keep.is_on() {
+            self.keep.write(used.keys().map(|block| (block_key(place, block), None)).collect());
+        }
         Some(content.into())
     }
 }

@@ -31,6 +31,16 @@ impl AccountKey {
         Self([*uuid::Uuid::new_v4().as_bytes(), *uuid::Uuid::new_v4().as_bytes()].concat())
     }
 
+    /// The one that was kept.
+    pub(crate) fn from_base64(text: &str) -> Option<Self> {
+        STANDARD.decode(text).ok().map(Self)
+    }
+
+    /// To be kept.
+    pub(crate) fn to_base64(&self) -> String {
+        STANDARD.encode(&self.0)
+    }
+
     fn sign(&self, account: &str, container: &str, permissions: &str, until: &str) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(format!("{permissions}\n{until}\n/blob/{account}/{container}\n{VERSION}\nc").as_bytes());

@@ -65,6 +65,8 @@ struct Fault {
     count: Option<u64>,
     probability: Option<f64>,
     effect: Effect,
+    /// The effect as it was asked for.
+    told: Value,
     matched: u64,
     hits: u64,
     gatehouse: Arc<Gatehouse>,
@@ -79,7 +81,7 @@ impl Fault {
 
     fn shown(&self, id: &str) -> Value {
         json!({
-            "id": id, "method": self.method, "path": self.path.as_ref().map(Regex::as_str),
+            "id": id, "method": self.method, "path": self.path.as_ref().map(Regex::as_str), "effect": self.told,
             "hits": self.hits, "holding": self.gatehouse.holding.load(Ordering::SeqCst),
         })
     }
@@ -188,6 +190,7 @@ impl Faults {
 
     /// Adds one; gives its id.
     pub(crate) fn add(&self, body: Value) -> Result<String, FaultError> {
+        let told = body.get("effect").cloned().unwrap_or_default();
         let wanted: Wanted = serde_json::from_value(body)?;
         // Paths of ARM have no case.
         let pattern = |text: Option<String>| text.map(|text| Regex::new(&format!("(?is){text}"))).transpose();
@@ -199,6 +202,7 @@ impl Faults {
             count: wanted.count,
             probability: wanted.probability,
             effect: wanted.effect,
+            told,
             matched: 0,
             hits: 0,
             gatehouse: Arc::new(Gatehouse { holding: AtomicU64::new(0), open: watch::channel(false).0 }),

@@ -9,13 +9,19 @@ use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
 
+/// Key of the record of what was set.
+pub(crate) const MANNERS: &str = "manners";
+
 /// Answers what is about manners.
 pub(super) fn answer(app: &App, method: &str, path: &[&str], body: &Value) -> Response<Body> {
     let estate = &app.estate;
     match (method, path) {
         ("GET", ["manners"]) => response(200, &estate.manners.show()),
         ("POST", ["manners"]) => match estate.manners.change(body) {
-            Ok(()) => response(200, &estate.manners.show()),
+            Ok(()) => {
+                estate.keep.put(|| MANNERS.to_owned(), &estate.manners.show());
+                response(200, &estate.manners.show())
+            }
             Err(why) => error(400, &why.to_string()),
         },
         ("POST", ["providers"]) => provider(app, body),

@@ -1,7 +1,7 @@
 //! `/_emulator/`: what tests and people set and see, without authentication.
 
 pub(crate) mod faults;
-mod manners;
+pub(crate) mod manners;
 mod page;
 pub(crate) mod requests;
 mod state;
@@ -12,7 +12,7 @@ use crate::server::App;
 use crate::surface::http::{Incoming, pairs, response};
 use crate::world::{FederatedCredential, Principal};
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::Response;
 use requests::Wanted;
 use serde_json::{Value, json};
 
@@ -26,12 +26,14 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
     let decoded: Vec<String> =
         path.split('/').filter(|part| !part.is_empty()).map(crate::surface::http::decoded).collect();
     let path: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    if let Some(response) = page::answer(app, incoming, &path) {
+        return response;
+    }
     let body = if incoming.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&incoming.body) };
     let Ok(body) = body else { return error(400, "The body is not JSON.") };
     let query = pairs(&incoming.query);
     let estate = &app.estate;
     match (incoming.method.as_str(), path.as_slice()) {
-        ("GET", []) => html(page::page(app)),
         ("GET", ["cloud"]) => response(200, &cloud_file(&incoming.base, &app.ca_file)),
         ("POST", ["tenants", tenant, "principals"]) => put_principal(app, tenant, &body),
         ("POST", ["issuers"]) => {
@@ -96,13 +98,6 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
 
 fn text(body: &Value, key: &str) -> String {
     body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn html(page: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(page));
-    let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }
 
 fn put_principal(app: &App, tenant: &str, body: &Value) -> Response<Body> {

@@ -103,6 +103,24 @@ pub(crate) struct Wanted {
     pub(crate) writes: bool,
 }
 
+impl Wanted {
+    fn takes(&self, entry: &Entry) -> bool {
+        entry.seq >= self.since
+            && (!self.writes || entry.writes())
+            && (self.contains.is_empty() || entry.address().contains(&self.contains))
+    }
+}
+
+/// What a person sees of a request.
+pub(crate) struct Glance {
+    pub(crate) time: jiff::Timestamp,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) principal: Option<String>,
+    pub(crate) status: Option<u16>,
+}
+
 impl Requests {
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,24 +159,25 @@ impl Requests {
         }
     }
 
-    /// The newest requests, newest first, as time, method, path and status.
-    pub(crate) fn newest(&self, most: usize) -> Vec<[String; 4]> {
+    /// The newest requests of those that are wanted, newest first.
+    pub(crate) fn newest(&self, wanted: &Wanted, most: usize) -> Vec<Glance> {
         let log = self.lock();
-        let cells = |entry: &Entry| {
-            let status = entry.status.map_or_else(|| "not answered".to_owned(), |status| status.to_string());
-            [format!("{:.3}", entry.time), entry.method.clone(), entry.path.clone(), status]
+        let found = log.entries.iter().rev().filter(|entry| wanted.takes(entry)).take(most);
+        let glance = |entry: &Entry| Glance {
+            time: entry.time,
+            method: entry.method.clone(),
+            path: entry.path.clone(),
+            query: entry.query.clone(),
+            principal: entry.principal.clone(),
+            status: entry.status,
         };
-        log.entries.iter().rev().take(most).map(cells).collect()
+        found.map(glance).collect()
     }
 
     /// A part of the log, and the number of the request that comes next.
     pub(crate) fn show(&self, wanted: &Wanted) -> Value {
         let log = self.lock();
-        let found = log.entries.iter().filter(|entry| {
-            entry.seq >= wanted.since
-                && (!wanted.writes || entry.writes())
-                && (wanted.contains.is_empty() || entry.address().contains(&wanted.contains))
-        });
+        let found = log.entries.iter().filter(|entry| wanted.takes(entry));
         let shown = found.map(|entry| {
             json!({
                 "seq": entry.seq, "time": entry.time.to_string(), "method": entry.method, "path": entry.path,

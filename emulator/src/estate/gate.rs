@@ -1,10 +1,11 @@
 //! What is decided for the routes of jobs, runs, endpoints and logs.
 
 use super::{Estate, audiences};
+use crate::entra;
 use crate::online::OperationEnd;
 use crate::online::rules::Refusal;
 use crate::online::scoring::Trouble;
-use crate::operations;
+use crate::operations::{self, Cause};
 use crate::surface::http::{Gate, Incoming, Passing};
 use crate::surface::lists::Lists;
 use axum::http::HeaderMap;
@@ -19,7 +20,11 @@ impl Gate for Estate {
     }
 
     fn begin(&self, workspace: &str, operation: &str, incoming: &Incoming) {
-        self.operations.begin(operation, self.clock.now());
+        let cause = if self.keep.is_on() { self.cause(incoming) } else { None };
+        self.operations.begin(operation, cause, self.clock.now());
+        if let Some(interrupted) = &incoming.orders.resumes {
+            self.operations.go_on(&interrupted.operation, operation);
+        }
         if let Ok(claims) = self.authenticate(&incoming.headers, audiences("")) {
             self.operations.is_of(operation, workspace, &claims.oid);
         }
@@ -51,14 +56,12 @@ impl Gate for Estate {
         found.map(|(id, _)| id.to_owned())
     }
 
-    fn pass(&self, method: &str, path: &str) -> Passing {
-        let takes = self.manners.duration(method, path);
-        if takes.is_zero() {
+    fn pass(&self, incoming: &Incoming) -> Passing {
+        let (clock, ends) = (Arc::clone(&self.clock), self.ends(incoming));
+        if ends <= clock.now() {
             return Box::pin(std::future::ready(()));
         }
-        let (clock, now) = (Arc::clone(&self.clock), self.clock.now());
-        let at = now.checked_add(takes).unwrap_or(now);
-        Box::pin(async move { clock.until(at).await })
+        Box::pin(async move { clock.until(ends).await })
     }
 
     fn lists(&self) -> Lists {
@@ -73,5 +76,37 @@ impl Gate for Estate {
 
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble {
         self.faults.trouble(&format!("/onlineEndpoints/{endpoint}/deployments/{deployment}"))
+    }
+}
+
+impl Estate {
+    /// When the operation that a request begins ends, on the emulator's clock.
+    fn ends(&self, incoming: &Incoming) -> jiff::Timestamp {
+        if let Some(interrupted) = &incoming.orders.resumes {
+            return interrupted.ends;
+        }
+        let now = self.clock.now();
+        now.checked_add(self.manners.duration(&incoming.method, &incoming.path)).unwrap_or(now)
+    }
+
+    /// The request as it can be sent again; `None` when nobody is known to have sent it.
+    fn cause(&self, incoming: &Incoming) -> Option<Cause> {
+        let bearer = incoming.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let (_, token) = bearer?.split_once(' ')?;
+        let now = jiff::Timestamp::now();
+        Some(Cause {
+            method: incoming.method.clone(),
+            path: incoming.path.clone(),
+            query: incoming.query.clone(),
+            body: String::from_utf8_lossy(&incoming.body).into_owned(),
+            base: incoming.base.clone(),
+            // It was checked when the request was admitted.
+            claims: serde_json::from_value(entra::payload(token.trim())?).ok()?,
+            due: jiff::SignedDuration::try_from(incoming.orders.takes)
+                .ok()
+                .and_then(|takes| now.checked_add(takes).ok())?,
+            ends: self.ends(incoming),
+            fate: incoming.orders.fate.clone(),
+        })
     }
 }

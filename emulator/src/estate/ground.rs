@@ -1,6 +1,7 @@
 //! The workspace's resources and blobs, as jobs and deployments ask for them.
 
 use super::Estate;
+use crate::data_dir::Keep;
 use crate::jobs::ground::{Asset, Ground, WorkspaceFacts};
 use crate::quota;
 use crate::run_history::run::Location;
@@ -101,6 +102,10 @@ impl Ground for Estate {
         let subscription = workspace.split('/').nth(2)?;
         let used = quota::of_clusters(&world, subscription, location, "").get(&family).copied().unwrap_or(0);
         Some((used, quota::limit(&world, subscription, location, &family)))
+    }
+
+    fn keep(&self) -> Keep {
+        self.keep.clone()
     }
 
     fn signature(&self, place: &Location) -> String {

@@ -1,5 +1,6 @@
 //! What jobs and deployments stand on: the workspace's resources and its blobs.
 
+use crate::data_dir::Keep;
 use crate::run_history::run::Location;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -57,6 +58,11 @@ pub(crate) trait Ground: Send + Sync + 'static {
     fn cores(&self, workspace: &str, location: &str, size: &str) -> Option<(i64, i64)> {
         let _ = (workspace, location, size);
         None
+    }
+
+    /// Where it is written down, for those who stand on it to do the same.
+    fn keep(&self) -> Keep {
+        Keep::default()
     }
     /// A signature, as a query, with which the container of a place can be read for an hour.
     fn signature(&self, place: &Location) -> String {

@@ -6,6 +6,7 @@ mod graph;
 pub(crate) mod ground;
 mod pipeline;
 mod placeholder;
+mod resume;
 pub(crate) mod submit;
 pub(crate) mod uri;
 pub(crate) mod view;
@@ -75,7 +76,8 @@ impl Jobs {
     /// No jobs yet.
     pub(crate) fn new(ground: Arc<dyn Ground>) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self(Arc::new(Inner { ground, runs: Runs::default(), slots: Semaphore::new(cores) }))
+        let runs = Runs::kept_by(ground.keep());
+        Self(Arc::new(Inner { ground, runs, slots: Semaphore::new(cores) }))
     }
 
     /// What they stand on.

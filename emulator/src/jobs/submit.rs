@@ -229,8 +229,7 @@ fn update(run: &mut Run, given: &Map<String, Value>) {
     let text = |key: &str| given.get(key).and_then(Value::as_str).map(str::to_owned);
     if let Some(tags) = given.get("tags") {
         // What the service itself wrote into the tags stays: it is not the client's to forget.
-        let own = |key: &str| key.starts_with("automl_") || key.ends_with("_000") || key.starts_with("_aml_system");
-        run.tags.retain(|key, _| own(key));
+        run.tags.retain(|key, _| is_own(key));
         run.tags.extend(strings(Some(tags)));
     }
     for (key, value) in strings(given.get("properties")) {
@@ -239,6 +238,11 @@ fn update(run: &mut Run, given: &Map<String, Value>) {
     run.display_name = text("displayName").or_else(|| run.display_name.take());
     run.description = text("description").or_else(|| run.description.take());
     run.archived = given.get("isArchived").and_then(Value::as_bool).unwrap_or(run.archived);
+}
+
+/// Whether a tag is the service's own.
+pub(super) fn is_own(tag: &str) -> bool {
+    tag.starts_with("automl_") || tag.ends_with("_000") || tag.starts_with("_aml_system")
 }
 
 /// A map of texts; other values as JSON.

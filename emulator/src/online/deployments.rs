@@ -5,6 +5,7 @@ use super::rules::{self, Refusal};
 use super::{Begun, Fate, Online, OperationEnd, Work, release, restore};
 use crate::automl::mlflow_model;
 use crate::quota;
+use crate::run_history::run::Location;
 use crate::tags;
 use azureml_emulator_learn::Model;
 use serde_json::{Map, Value};
@@ -36,6 +37,7 @@ impl Online {
                 properties: Map::new(),
                 state: "Creating",
                 model: None,
+                folder: None,
                 lines: VecDeque::new(),
                 pending: 0,
                 created: now,
@@ -87,7 +89,8 @@ impl Online {
                 }
                 let Some(deployment) = endpoint.deployments.get_mut(&key) else { return Ok(()) };
                 match loaded {
-                    Ok(model) => {
+                    Ok((model, folder)) => {
+                        deployment.folder = Some(folder);
                         deployment.say(now, &format!("Model loaded: {} input columns", model.input_columns().len()));
                         deployment.say(now, "Listening at: http://0.0.0.0:31311");
                         deployment.model = Some(Arc::new(model));
@@ -136,9 +139,11 @@ impl Online {
         ))
     }
 
-    fn load(&self, workspace: &str, model: &str) -> Result<Model, String> {
-        let folder = self.0.jobs.resolve(workspace, model).map_err(|error| error.to_string())?;
-        mlflow_model::load(self.0.jobs.ground(), &folder.place).map_err(|error| error.to_string())
+    fn load(&self, workspace: &str, model: &str) -> Result<(Model, Location), String> {
+        let folder = self.0.jobs.resolve(workspace, model).map_err(|error| error.to_string())?.place;
+        mlflow_model::load(self.0.jobs.ground(), &folder)
+            .map(|model| (model, folder))
+            .map_err(|error| error.to_string())
     }
 
     /// Changes a deployment's tags and capacity.

@@ -1,8 +1,10 @@
 //! Endpoints and deployments as they are held, and as ARM shows them.
 
 use super::traffic::Shares;
+use crate::run_history::run::Location;
 use azureml_emulator_learn::Model;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,8 +12,11 @@ use std::sync::Arc;
 /// Lines of a container that are kept.
 const LINES: usize = 1000;
 
+/// A provisioning state; by a name of its own, for serde would borrow it from what it reads.
+type State = &'static str;
+
 /// An online endpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
     pub(crate) name: String,
     /// ARM id of the workspace, as created.
@@ -23,7 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) properties: Map<String, Value>,
     pub(crate) traffic: Shares,
     pub(crate) mirror: Shares,
-    pub(crate) state: &'static str,
+    #[serde(deserialize_with = "super::keep::state")]
+    pub(crate) state: State,
     /// The operation under way on it or one of its deployments.
     pub(crate) busy: Option<String>,
     pub(crate) primary_key: String,
@@ -34,20 +40,27 @@ pub(crate) struct Endpoint {
     pub(crate) created: Timestamp,
     pub(crate) modified: Timestamp,
     /// Requests routed by weight so far.
+    #[serde(skip)]
     pub(crate) routed: u64,
 }
 
 /// A deployment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Deployment {
     pub(crate) name: String,
     /// `tags`, `sku`, `identity`.
     pub(crate) envelope: Map<String, Value>,
     pub(crate) properties: Map<String, Value>,
-    pub(crate) state: &'static str,
+    #[serde(deserialize_with = "super::keep::state")]
+    pub(crate) state: State,
+    #[serde(skip)]
     pub(crate) model: Option<Arc<Model>>,
+    /// Where the model was loaded from: there it is, whatever becomes of the version that named it.
+    pub(crate) folder: Option<Location>,
+    #[serde(skip)]
     pub(crate) lines: VecDeque<String>,
     /// Requests being answered.
+    #[serde(skip)]
     pub(crate) pending: usize,
     pub(crate) created: Timestamp,
 }

@@ -3,6 +3,7 @@
 mod deployments;
 pub(crate) mod endpoint;
 mod endpoints;
+pub(crate) mod keep;
 mod manage;
 mod request;
 pub(crate) mod rules;
@@ -10,10 +11,13 @@ pub(crate) mod scoring;
 mod swagger;
 pub(crate) mod traffic;
 
+use crate::data_dir::Keep;
 use crate::jobs::Jobs;
 use crate::quota;
 use crate::telemetry::Telemetry;
 use endpoint::Endpoint;
+use keep::Changing;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +32,7 @@ pub(crate) struct Online(Arc<Inner>);
 struct Inner {
     jobs: Jobs,
     telemetry: Arc<Telemetry>,
+    keep: Keep,
     /// By the workspace's ARM id in lower case.
     endpoints: Mutex<HashMap<String, Named>>,
 }
@@ -36,7 +41,7 @@ struct Inner {
 pub(crate) type OperationEnd = Result<(), (String, String)>;
 
 /// What becomes of an operation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
     /// What should.
     #[default]
@@ -68,7 +73,8 @@ pub(crate) struct Begun {
 impl Online {
     /// No endpoints yet.
     pub(crate) fn new(jobs: Jobs, telemetry: Arc<Telemetry>) -> Self {
-        Self(Arc::new(Inner { jobs, telemetry, endpoints: Mutex::default() }))
+        let keep = jobs.ground().keep();
+        Self(Arc::new(Inner { jobs, telemetry, keep, endpoints: Mutex::default() }))
     }
 
     /// What deployments write about.
@@ -81,25 +87,36 @@ impl Online {
         &self.0.jobs
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Named>> {
+    /// All endpoints, to be changed.
+    fn lock(&self) -> Changing<'_> {
+        Changing { all: self.read(), keep: &self.0.keep }
+    }
+
+    /// All endpoints, to be read.
+    fn read(&self) -> MutexGuard<'_, HashMap<String, Named>> {
         self.0.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works on an endpoint, if it is there.
     pub(crate) fn with<T>(&self, workspace: &str, name: &str, work: impl FnOnce(&mut Endpoint) -> T) -> Option<T> {
-        self.lock().get_mut(workspace)?.get_mut(&name.to_ascii_lowercase()).map(work)
+        let name = name.to_ascii_lowercase();
+        let mut all = self.read();
+        let endpoint = all.get_mut(workspace)?.get_mut(&name)?;
+        let done = work(endpoint);
+        self.note(workspace, &name, endpoint);
+        Some(done)
     }
 
     /// All endpoints of a workspace.
     pub(crate) fn list(&self, workspace: &str) -> Vec<Endpoint> {
-        self.lock().get(workspace).map(|named| named.values().cloned().collect()).unwrap_or_default()
+        self.read().get(workspace).map(|named| named.values().cloned().collect()).unwrap_or_default()
     }
 
     /// The workspace of the endpoint that has a name in a region.
     pub(crate) fn in_region(&self, location: &str, name: &str) -> Option<String> {
         let name = name.to_ascii_lowercase();
         let found = |named: &Named| named.get(&name).is_some_and(|endpoint| endpoint.location == location);
-        self.lock().iter().find(|(_, named)| found(named)).map(|(workspace, _)| workspace.clone())
+        self.read().iter().find(|(_, named)| found(named)).map(|(workspace, _)| workspace.clone())
     }
 
     /// Cores by family that the deployments of a subscription have in a region.

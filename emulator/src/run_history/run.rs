@@ -114,6 +114,7 @@ pub(crate) struct Run {
     pub(crate) created_by: String,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) properties: BTreeMap<String, String>,
+    #[serde(with = "exact")]
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) params: BTreeMap<String, String>,
     pub(crate) error: Option<RunError>,
@@ -156,6 +157,21 @@ impl Run {
     /// Of MLflow and run history: the experiment's id, made of its name.
     pub(crate) fn experiment_id(&self) -> String {
         experiment_id(&self.experiment)
+    }
+}
+
+/// Numbers as text: JSON has no NaN, and they are to be the same to the last bit when they are read back.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: Serializer>(metrics: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(metrics.iter().map(|(name, value)| (name, value.to_string())))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+        let texts = BTreeMap::<String, String>::deserialize(from)?.into_iter();
+        texts.map(|(name, text)| text.parse().map(|value| (name, value)).map_err(D::Error::custom)).collect()
     }
 }
 

@@ -24,11 +24,17 @@ pub(crate) fn tick(app: &App) {
         let mut looked = app.looked.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *looked, now)
     };
-    for due in due(app, before, now) {
+    let due = due(app, before, now);
+    let kept = app.estate.keep.is_on() && (!due.is_empty() || before.as_second() / 60 != now.as_second() / 60);
+    for due in due {
         let submitted = app.routes.plane.jobs.put(&due.workspace, &due.name, due.job, &due.by, Default::default());
         if let Err(error) = submitted {
             tracing::warn!(job = due.name, %error, "a schedule's job is refused");
         }
+    }
+    // From when to look after a restart, once the jobs are kept: once a minute is enough, for each is submitted once.
+    if kept {
+        app.estate.keep.note_looked(now);
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) trait Gate: Send + Sync + 'static {
     /// The workspace of an Application Insights app or a Log Analytics workspace, by its id.
     fn workspace_of_logs(&self, id: &str) -> Option<String>;
     /// Ends when the operation that a request began has taken its time; the time begins with the call.
-    fn pass(&self, _method: &str, _path: &str) -> Passing {
+    fn pass(&self, _incoming: &Incoming) -> Passing {
         Box::pin(std::future::ready(()))
     }
     /// How lists are cut.
@@ -46,6 +46,14 @@ pub(crate) trait Gate: Send + Sync + 'static {
     fn trouble(&self, endpoint: &str, deployment: &str) -> Trouble;
 }
 
+/// An operation that a restart interrupted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Interrupted {
+    pub(crate) operation: String,
+    /// When it was to end.
+    pub(crate) ends: jiff::Timestamp,
+}
+
 /// What somebody ordered to become of a request's work.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Orders {
@@ -53,6 +61,8 @@ pub(crate) struct Orders {
     pub(crate) takes: Duration,
     /// How that operation ends.
     pub(crate) fate: Fate,
+    /// The operation that it goes on with, which a restart interrupted.
+    pub(crate) resumes: Option<Interrupted>,
     /// The address of that operation knows nothing of it.
     pub(crate) lost: bool,
     /// What becomes of the job that it puts.
@@ -218,7 +228,7 @@ impl Routes {
             response.headers_mut().insert("x-ms-async-operation-timeout", header::HeaderValue::from_static("PT2H"));
         }
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(self.gate.retry_after()));
-        let passing = self.gate.pass(&incoming.method, &incoming.path);
+        let passing = self.gate.pass(incoming);
         let gate = Arc::clone(&self.gate);
         let Orders { takes, fate, .. } = incoming.orders.clone();
         tokio::spawn(async move {

@@ -87,6 +87,12 @@ impl Emulator {
         Self { process, url, http, ca: pem, ca_file: told["caFile"].as_str().unwrap().to_owned(), _folder: folder }
     }
 
+    /// Kills the process, as a machine that has no more memory does.
+    pub fn kill(&self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    }
+
     /// The file with the authority to trust.
     pub fn ca_file(&self) -> &str {
         &self.ca_file

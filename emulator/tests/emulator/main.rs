@@ -9,3 +9,5 @@ mod estate;
 mod faults;
 mod flow;
 mod manners;
+mod page;
+mod restart;

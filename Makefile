@@ -5,10 +5,10 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azureml-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e unit clients lint deny crds cluster prepare
+.PHONY: help demo test e2e unit clients lint deny crds cluster prepare bench-emulator
 
 help: ## Shows this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: prepare ## Shows the whole flow, from a file on the web to predictions (KEEP=1 leaves it running)
 	cargo build --locked --workspace --bins
@@ -32,6 +32,9 @@ lint: prepare ## Checks format and lints
 
 deny: ## Checks licences and sources of dependencies
 	scripts/deny
+
+bench-emulator: prepare ## Prints how many requests a second the emulator answers while it holds 10,000 objects
+	cargo bench --locked --package azureml-emulator --bench throughput -- $(ARGS)
 
 crds: prepare ## Generates crds/*.yaml from the types
 	cargo run --locked --quiet --package azureml-crds --bin crdgen

@@ -34,6 +34,11 @@ pub fn variables(target: &Target) -> Vec<(&'static str, String)> {
     if let Some(workspace) = workspace {
         let tracking = url.replacen("https://", "azureml://", 1);
         all.push(("MLFLOW_TRACKING_URI", format!("{tracking}/mlflow/v1.0{workspace}")));
+        // The names that Azure ML itself gives to jobs.
+        let part = |at: usize| workspace.split('/').nth(at).unwrap_or_default().to_owned();
+        all.push(("AZUREML_ARM_SUBSCRIPTION", part(2)));
+        all.push(("AZUREML_ARM_RESOURCEGROUP", part(4)));
+        all.push(("AZUREML_ARM_WORKSPACE_NAME", part(8)));
     }
     if let Some([tenant, client, secret]) = principal {
         all.push(("AZURE_TENANT_ID", tenant.clone()));

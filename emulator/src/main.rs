@@ -77,8 +77,8 @@ struct Env {
     /// The authority to trust, when there is no ready file.
     #[arg(long, default_value = "azureml-emulator-tls/ca.pem", value_name = "FILE")]
     ca_file: PathBuf,
-    /// The folder it was started with by --data-dir: its authority is in there.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "ca_file")]
+    /// The folder it was started with by --data-dir, which says where it is.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["ca_file", "url", "ready_file"])]
     data_dir: Option<PathBuf>,
     /// ARM id of the workspace for MLFLOW_TRACKING_URI; the first of --estate when not given.
     #[arg(long, value_name = "ID")]
@@ -165,17 +165,20 @@ fn env(arguments: &Env) -> Result<(), Failure> {
 
 /// Where the emulator is, and the file with its authority.
 fn place(arguments: &Env) -> Result<(String, PathBuf), Failure> {
-    if let Some(file) = &arguments.ready_file {
+    let of_data = arguments.data_dir.as_ref().map(|data| data.join("ready.json"));
+    if let Some(file) = arguments.ready_file.as_ref().or(of_data.as_ref()) {
         let text = std::fs::read_to_string(file).map_err(|why| {
-            format!("{}: {why}. Give the file that `serve --ready-file` wrote, or --url and --ca-file", file.display())
+            format!(
+                "{}: {why}. Is it serving? Give the file that `serve --ready-file` wrote, the folder of `serve --data-dir`, or --url and --ca-file",
+                file.display()
+            )
         })?;
         let ready: serde_json::Value =
             serde_json::from_str(&text).map_err(|why| format!("{} is no ready file: {why}", file.display()))?;
         let text = |key: &str| ready.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         return Ok((text("url"), text("caFile").into()));
     }
-    let of_data = arguments.data_dir.as_ref().map(|data| data.join("tls/ca.pem"));
-    let ca_file = std::path::absolute(of_data.as_ref().unwrap_or(&arguments.ca_file))?;
+    let ca_file = std::path::absolute(&arguments.ca_file)?;
     if !ca_file.is_file() {
         let why = format!(
             "there is no {}: the emulator makes it when it serves. Give --ready-file, or --ca-file with the path of its ca.pem",

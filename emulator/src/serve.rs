@@ -96,7 +96,9 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         estate.apply(&app).await?;
     }
     tracing::info!(url, ca = %ca.display(), page = format!("{url}/_emulator/"), "serving");
-    if let Some(file) = &settings.ready_file {
+    // The data folder says it too: `env` finds the emulator by it.
+    let in_data = settings.data_dir.map(|data| data.join("ready.json"));
+    for file in settings.ready_file.iter().chain(&in_data) {
         tell(file, &url, &ca)?;
     }
     let scheduled = Arc::clone(&app);

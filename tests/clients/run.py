@@ -30,6 +30,8 @@ def main() -> int:
     arguments, chosen = parser.parse_known_args()
     with tempfile.TemporaryDirectory(prefix="clients-") as scratch:
         folder = Path(scratch)
+        # For what starts one of its own.
+        os.environ["CLIENTS_EMULATOR"] = str(arguments.emulator.absolute())
         with Emulator(arguments.emulator, folder) as emulator:
             settings = prepared(emulator)
             return scenarios(settings, folder, chosen)
@@ -59,7 +61,7 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
     file.write_text(settings.to_json())
     home = folder / "home"
     home.mkdir()
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "CLIENTS_EMULATOR") if name in os.environ}
     return kept | {
         "HOME": str(home),
         "CLIENTS_SETTINGS": str(file),

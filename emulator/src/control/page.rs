@@ -11,7 +11,7 @@ use crate::server::App;
 use crate::surface::http::{Incoming, pairs};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use html::{Html, escaped, mono, row, state, status, table};
+use html::{Html, escaped, mono, row, short, state, status, table};
 use presets::PRESETS;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -200,7 +200,12 @@ const CLOCK: &str = "<form class=\"line\" method=\"post\" action=\"/_emulator/pa
 fn operations(app: &App) -> String {
     let rows = app.estate.operations.newest(NEWEST).into_iter().map(|(id, begun, ended)| {
         let (word, why) = ended.split_once(": ").unwrap_or((&ended, ""));
-        row([format!("{begun:.3}").into(), mono(&id), state(word), why.into()])
+        row([
+            short(&format!("{begun:.3}"), &begun.strftime("%H:%M:%S%.3f").to_string()),
+            mono(&id),
+            state(word),
+            why.into(),
+        ])
     });
     table(&["Begun", "Operation", "State", "Why"], &rows.collect::<String>())
 }
@@ -211,14 +216,10 @@ fn requests(app: &App, query: &BTreeMap<String, String>) -> String {
     let wanted = Wanted { since: 0, contains: text("contains").to_ascii_lowercase(), writes: text("writes") == "true" };
     let rows = app.estate.requests.newest(&wanted, NEWEST).into_iter().map(|seen| {
         let address = if seen.query.is_empty() { seen.path } else { format!("{}?{}", seen.path, seen.query) };
-        let time = format!("{:.3}", seen.time);
-        row([
-            time.into(),
-            seen.method.into(),
-            mono(&address),
-            seen.principal.unwrap_or_default().into(),
-            status(seen.status),
-        ])
+        let time = short(&format!("{:.3}", seen.time), &seen.time.strftime("%H:%M:%S%.3f").to_string());
+        let principal = seen.principal.unwrap_or_default();
+        let principal = short(&principal, principal.split('-').next().unwrap_or_default());
+        row([time, seen.method.into(), mono(&address), principal, status(seen.status)])
     });
     format!(
         "<form class=\"line\" method=\"get\" action=\"/_emulator/#requests\"><label>Path contains \

@@ -98,7 +98,7 @@ fn what_is_wrong_on_the_command_line_is_told_with_what_to_do() {
         (vec!["serve", "--tls-dir", tls, "--estate", "nowhere.yaml"], "--estate takes the path of a YAML file"),
         (vec!["serve", "--tls-dir", tls, "--listen", &address], "Choose another address by --listen"),
         (vec!["env", "--ca-file", "nowhere.pem"], "Give --ready-file, or --ca-file"),
-        (vec!["env", "--ready-file", "nowhere.json"], "Give the file that `serve --ready-file` wrote"),
+        (vec!["env", "--ready-file", "nowhere.json"], "Is it serving? Give the file that `serve --ready-file` wrote"),
     ];
     for (arguments, words) in rows {
         let ended = binary(&arguments);

@@ -10,4 +10,5 @@ mod faults;
 mod flow;
 mod manners;
 mod page;
+mod readme;
 mod restart;

@@ -87,7 +87,7 @@ async fn the_page_shows_what_is_held_and_sets_the_clock() {
     workspace.arm(Method::PUT, "jobs/p1", pipeline("bank")).await;
     assert_eq!(workspace.job("p1").await["properties"]["status"], "Completed");
     let endpoint =
-        serde_json::json!({"location": "westeurope", "properties": {"authMode": "Key"}, "tags": {"a<b": "c"}});
+        serde_json::json!({"location": "westeurope", "properties": {"authMode": "Key"}, "tags": {"a": "b<c>"}});
     workspace.put("onlineEndpoints/bank", endpoint).await;
     let shown = page(&emulator, "").await;
     let held = between(&shown, "<div id=\"held\"", "<section id=\"faults\">");

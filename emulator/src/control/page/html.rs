@@ -62,6 +62,11 @@ pub(super) fn status(status: Option<u16>) -> Html {
     Html(format!("<span class=\"pill {class}\">{status}</span>"))
 }
 
+/// The start of something long; the rest is told when the pointer is on it.
+pub(super) fn short(text: &str, start: &str) -> Html {
+    Html(format!("<span class=\"short\" title=\"{}\">{}</span>", escaped(text), escaped(start)))
+}
+
 /// Text in the letters of code.
 pub(super) fn mono(text: &str) -> Html {
     Html(format!("<span class=\"mono\">{}</span>", escaped(text)))

@@ -3,6 +3,7 @@
 pub mod access;
 mod arm;
 mod automl;
+mod autoscale;
 mod blob;
 pub mod client_settings;
 mod clock;

@@ -64,6 +64,20 @@ struct Serve {
     /// azure-ai-ml needs that, and a resolver that knows these names. Its port is added where there is none.
     #[arg(long, value_name = "SUFFIX")]
     storage_suffix: Option<String>,
+    /// Whether it is quick, or as slow, late and mean as Azure is on a usual day: operations take minutes on its clock,
+    /// requests are throttled, roles and lists come late. More can be set by POST /_emulator/manners.
+    /// What was set last in --data-dir when it is not given, and quick at first.
+    #[arg(long, value_enum)]
+    manners: Option<Profile>,
+    /// Throttles this subscription with Azure's token buckets, `*` all; can be given more than once.
+    #[arg(long, value_name = "SUBSCRIPTION")]
+    throttle: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Quick,
+    Azure,
 }
 
 #[derive(Args)]
@@ -121,6 +135,18 @@ async fn main() -> ExitCode {
     }
 }
 
+/// The profile, and who is throttled beside; nothing of what was not said.
+fn manners(profile: Option<Profile>, throttled: &[String]) -> serde_json::Value {
+    let mut patch = serde_json::json!({});
+    if let Some(profile) = profile {
+        patch["profile"] = serde_json::Value::from(if profile == Profile::Azure { "azure" } else { "quick" });
+    }
+    for subscription in throttled {
+        patch["throttling"]["subscriptions"][subscription.as_str()] = serde_json::json!({});
+    }
+    patch
+}
+
 async fn run(arguments: Serve) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -133,6 +159,7 @@ async fn run(arguments: Serve) -> Result<(), Failure> {
         ready_file: arguments.ready_file,
         host_names: arguments.host_name,
         storage_suffix: arguments.storage_suffix,
+        manners: manners(arguments.manners, &arguments.throttle),
     };
     Ok(serve(settings).await?)
 }

@@ -27,6 +27,8 @@ pub struct Settings {
     pub host_names: Vec<String>,
     /// Below `blob.` and this, storage accounts have hosts of their own; the port's own is added where there is none.
     pub storage_suffix: Option<String>,
+    /// Which of Azure's manners it has: a merge patch of what `GET /_emulator/manners` shows.
+    pub manners: serde_json::Value,
 }
 
 /// Why it doesn't serve.
@@ -63,6 +65,9 @@ pub enum ServeError {
     /// What it says.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    /// Manners that there are not.
+    #[error("the manners can't be set: {0}")]
+    Manners(String),
     /// While serving.
     #[error("serving ended: {0}")]
     Io(#[from] std::io::Error),
@@ -95,6 +100,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Some(estate) = estate {
         estate.apply(&app).await?;
     }
+    app.change_manners(&settings.manners).map_err(ServeError::Manners)?;
     tracing::info!(url, ca = %ca.display(), page = format!("{url}/_emulator/"), "serving");
     // The data folder says it too: `env` finds the emulator by it.
     let in_data = settings.data_dir.map(|data| data.join("ready.json"));

@@ -11,7 +11,7 @@ use crate::estate::Estate;
 use crate::schedules::fire;
 use crate::surface::Plane;
 use crate::surface::http::{Incoming, Routes, pairs, response};
-use crate::{arm, blob, client_settings, control};
+use crate::{arm, autoscale, blob, client_settings, control};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -65,12 +65,26 @@ impl App {
         }
     }
 
+    /// Changes which of Azure's manners it has.
+    ///
+    /// # Errors
+    /// What is wrong with the change.
+    pub fn change_manners(&self, patch: &Value) -> Result<(), String> {
+        self.estate.manners.change(patch).map_err(|why| why.to_string())
+    }
+
+    /// Does what is due by the clock.
+    pub(crate) fn tick(&self) {
+        fire::tick(self);
+        autoscale::tick(self);
+    }
+
     /// Submits the jobs of schedules for as long as it is awaited.
     pub async fn keep_schedules(&self) {
         let mut beat = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             beat.tick().await;
-            fire::tick(self);
+            self.tick();
         }
     }
 }

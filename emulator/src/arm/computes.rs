@@ -48,6 +48,7 @@ impl Arm<'_> {
         let mut world = self.estate.world();
         let known = world.resource(&id).cloned();
         if let Some(known) = &known {
+            self.free(known)?;
             unchanged(known, &properties)?;
         }
         let region = world.resource(&self.call.workspace).and_then(|known| known.get("location")).cloned();
@@ -100,6 +101,7 @@ impl Arm<'_> {
             check_scale(scale)?;
         }
         let known = world.resource_mut(&id).ok_or_else(|| self.no_compute())?;
+        self.free(known)?;
         if let Some(scale) = scale.as_ref().and_then(Value::as_object) {
             for (field, value) in scale {
                 known["properties"]["properties"]["scaleSettings"][field.as_str()] = value.clone();
@@ -119,6 +121,7 @@ impl Arm<'_> {
         let id = self.id();
         let mut world = self.estate.world();
         let Some(known) = world.resource_mut(&id) else { return Ok(Reply::empty(204)) };
+        self.free(known)?;
         known["properties"]["provisioningState"] = Value::from("Deleting");
         drop(world);
         let begun = self.begin(OF_COMPUTE, Follow::Both, move |estate, fate| {

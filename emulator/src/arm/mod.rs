@@ -194,6 +194,11 @@ impl Arm<'_> {
         }
     }
 
+    /// One operation at a time: nothing is begun on what is under way, unless it is that operation that goes on.
+    fn free(&self, known: &Value) -> Result<(), Refusal> {
+        if self.incoming.orders.resumes.is_some() { Ok(()) } else { Refusal::busy(known) }
+    }
+
     /// `systemData` of something that is made or changed now.
     fn system_data(&self, known: Option<&Value>) -> Value {
         let now = self.estate.clock.now().to_string();

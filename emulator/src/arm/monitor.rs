@@ -64,7 +64,7 @@ impl Arm<'_> {
             }
             _ => return Err(Refusal::bad(format!("Azure Monitor has no metrics of {id} in this emulator."))),
         };
-        let there = self.routes.plane.online.with(&self.call.workspace, scope.endpoint, |endpoint| {
+        let there = self.routes.plane.online.look(&self.call.workspace, scope.endpoint, |endpoint| {
             scope.deployment.is_none_or(|name| endpoint.deployments.contains_key(&name.to_ascii_lowercase()))
         });
         if there == Some(true) { Ok(scope) } else { Err(self.not_found(id)) }
@@ -183,7 +183,7 @@ impl Arm<'_> {
         let workspace = target.split('/').take(9).collect::<Vec<_>>().join("/").to_ascii_lowercase();
         let parts: Vec<&str> = target.split('/').skip(9).collect();
         let there = match parts.as_slice() {
-            [_, endpoint, _, deployment] => self.routes.plane.online.with(&workspace, endpoint, |endpoint| {
+            [_, endpoint, _, deployment] => self.routes.plane.online.look(&workspace, endpoint, |endpoint| {
                 endpoint.deployments.contains_key(&deployment.to_ascii_lowercase())
             }),
             _ => None,

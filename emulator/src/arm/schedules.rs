@@ -60,6 +60,7 @@ impl Arm<'_> {
         let id = self.id();
         let mut world = self.estate.world();
         let known = world.resource(&id).cloned();
+        known.as_ref().map_or(Ok(()), |known| self.free(known))?;
         let state = if known.is_some() { "Updating" } else { "Creating" };
         properties.insert("provisioningState".to_owned(), Value::from(state));
         let made = json!({
@@ -91,6 +92,7 @@ impl Arm<'_> {
         if known.pointer("/properties/isEnabled") == Some(&Value::Bool(true)) {
             return Err(Refusal::bad("The schedule is enabled: disable it first."));
         }
+        self.free(known)?;
         drop(world);
         let begun = self.begin(OF_SCHEDULE, Follow::Both, move |estate, fate| {
             if *fate == Fate::Proceed {

@@ -26,6 +26,9 @@ pub(super) fn put_away(world: &mut World, workspace: &str, now: Timestamp) {
     for lost in LOST {
         world.delete_resource(&format!("{workspace}/{lost}"));
     }
+    if let Some(known) = world.resource_mut(workspace) {
+        known["properties"]["provisioningState"] = Value::from("Succeeded");
+    }
     let parked = world.park(workspace);
     world.put_resource(&place(workspace), json!({"id": workspace, "deletedAt": now.to_string(), "parked": parked}));
 }

@@ -77,6 +77,7 @@ impl Arm<'_> {
         }
         let known = world.resource(&id).cloned();
         if let Some(before) = &known {
+            self.free(before)?;
             same_location(before, location)?;
             unchanged(before, &body)?;
         }
@@ -93,6 +94,7 @@ impl Arm<'_> {
         let id = self.id();
         let mut world = self.estate.world();
         let known = world.resource(&id).cloned().ok_or_else(|| self.not_found(&id))?;
+        self.free(&known)?;
         let body = self.call.fields();
         tags::tracked(&body)?;
         unchanged(&known, &body)?;
@@ -138,6 +140,7 @@ impl Arm<'_> {
             }
             return Ok(Reply::empty(if purged { 200 } else { 204 }));
         };
+        self.free(known)?;
         known["properties"]["provisioningState"] = Value::from("Deleting");
         drop(world);
         let begun = self.begin(OF_WORKSPACE, Follow::Location, move |estate, fate| {

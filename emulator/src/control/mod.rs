@@ -85,7 +85,7 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
         ("POST", ["clock"]) => {
             let number = |key: &str| body.get(key).and_then(Value::as_f64);
             let now = estate.clock.set(number("advanceSeconds").unwrap_or(0.0), number("speed"));
-            crate::schedules::fire::tick(app);
+            app.tick();
             response(200, &json!({"now": now.to_string()}))
         }
         ("GET", ["clock"]) => response(200, &json!({"now": estate.clock.now().to_string()})),

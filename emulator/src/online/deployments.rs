@@ -8,7 +8,8 @@ use crate::quota;
 use crate::run_history::run::Location;
 use crate::tags;
 use azureml_emulator_learn::Model;
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ impl Online {
                 lines: VecDeque::new(),
                 pending: 0,
                 created: now,
+                scaled: None,
             });
             if !created {
                 deployment.state = "Updating";
@@ -110,7 +112,7 @@ impl Online {
 
     /// Whether there are the cores for a deployment, beside all others.
     fn afford(&self, workspace: &str, name: &str, key: &str, before: &Endpoint) -> OperationEnd {
-        let wanted = self.with(workspace, name, |endpoint| {
+        let wanted = self.look(workspace, name, |endpoint| {
             let deployment = endpoint.deployments.get(key)?;
             Some((
                 endpoint.location.clone(),
@@ -137,6 +139,29 @@ impl Online {
                 "Not enough quota available for {size} in SubscriptionId {subscription}. Current usage/limit: {used}/{limit}. Additional needed: {additional}. A fifth of the instances is reserved for upgrades."
             ),
         ))
+    }
+
+    /// How many instances a deployment has, and when that was changed by its load.
+    pub(crate) fn size_of(&self, workspace: &str, endpoint: &str, name: &str) -> Option<(i64, Option<Timestamp>)> {
+        let found = self.look(workspace, endpoint, |endpoint| {
+            let deployment = endpoint.deployments.get(&name.to_ascii_lowercase())?;
+            Some((deployment.instances(), deployment.scaled))
+        });
+        found.flatten()
+    }
+
+    /// Gives a deployment another number of instances, unless it is being changed.
+    pub(crate) fn resize(&self, workspace: &str, endpoint: &str, name: &str, instances: i64, now: Timestamp) {
+        self.with(workspace, endpoint, |endpoint| {
+            if endpoint.busy.is_some() {
+                return;
+            }
+            let Some(deployment) = endpoint.deployments.get_mut(&name.to_ascii_lowercase()) else { return };
+            let sku = deployment.envelope.entry("sku").or_insert_with(|| json!({"name": "Default"}));
+            sku["capacity"] = Value::from(instances);
+            deployment.scaled = Some(now);
+            deployment.say(now, &format!("Autoscale: {instances} instances"));
+        });
     }
 
     fn load(&self, workspace: &str, model: &str) -> Result<(Model, Location), String> {

@@ -63,6 +63,9 @@ pub(crate) struct Deployment {
     #[serde(skip)]
     pub(crate) pending: usize,
     pub(crate) created: Timestamp,
+    /// When its count was changed by an autoscale setting.
+    #[serde(default)]
+    pub(crate) scaled: Option<Timestamp>,
 }
 
 impl Deployment {

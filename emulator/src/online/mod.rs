@@ -107,6 +107,11 @@ impl Online {
         Some(done)
     }
 
+    /// Reads an endpoint, if it is there.
+    pub(crate) fn look<T>(&self, workspace: &str, name: &str, read: impl FnOnce(&Endpoint) -> T) -> Option<T> {
+        self.read().get(workspace)?.get(&name.to_ascii_lowercase()).map(read)
+    }
+
     /// All endpoints of a workspace.
     pub(crate) fn list(&self, workspace: &str) -> Vec<Endpoint> {
         self.read().get(workspace).map(|named| named.values().cloned().collect()).unwrap_or_default()

@@ -50,6 +50,16 @@ impl Refusal {
         Self { status: 404, code, message }
     }
 
+    /// Something that an operation is under way on, by its provisioning state.
+    pub(crate) fn busy(known: &Value) -> Result<(), Self> {
+        let state = known.pointer("/properties/provisioningState").and_then(Value::as_str).unwrap_or("Succeeded");
+        if ["Succeeded", "Failed", "Canceled"].contains(&state) {
+            return Ok(());
+        }
+        let id = known.get("id").and_then(Value::as_str).unwrap_or_default();
+        Err(Self::conflict(format!("{id} is {state}: wait until the operation on it has ended.")))
+    }
+
     pub(crate) fn not_found(what: &str, name: &str) -> Self {
         Self { status: 404, code: "ResourceNotFound", message: format!("The {what} {name} was not found.") }
     }

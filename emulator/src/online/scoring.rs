@@ -118,7 +118,7 @@ impl Online {
             milliseconds: took.as_secs_f64() * 1000.0,
             mirrored,
         };
-        if self.with(workspace, endpoint, |_| ()).is_some() {
+        if self.look(workspace, endpoint, |_| ()).is_some() {
             self.telemetry().measure(workspace, measured);
         }
     }

@@ -17,6 +17,10 @@ pub(super) struct Admitted {
 impl App {
     /// Takes a token for a request to Azure Resource Manager; `None` when nobody counts it.
     pub(super) fn admission(&self, incoming: &Incoming) -> Option<Admitted> {
+        // What goes on after a restart was counted when it began.
+        if incoming.orders.resumes.is_some() {
+            return None;
+        }
         let mut segments = incoming.path.split('/').filter(|segment| !segment.is_empty());
         if !segments.next()?.eq_ignore_ascii_case("subscriptions") {
             return None;

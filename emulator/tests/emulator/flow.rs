@@ -174,6 +174,9 @@ async fn scaled(workspace: &Workspace<'_>) {
     assert_eq!(at(Method::PUT, &path("a"), setting("blue", "2")).await.status, 200);
     assert_eq!(at(Method::PUT, &path("b"), setting("blue", "2")).await.status, 409);
     assert_eq!(at(Method::GET, &path("a"), Value::Null).await.body["name"], "a");
+    assert_eq!(workspace.get("onlineEndpoints/bank/deployments/blue").await["sku"]["capacity"], 1);
+    emulator.control(Method::POST, "clock", json!({"advanceSeconds": 1})).await;
+    assert_eq!(workspace.get("onlineEndpoints/bank/deployments/blue").await["sku"]["capacity"], 2);
     assert_eq!(at(Method::DELETE, &path("a"), Value::Null).await.status, 200);
     assert_eq!(at(Method::DELETE, &path("a"), Value::Null).await.status, 204);
 

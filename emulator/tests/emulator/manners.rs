@@ -202,6 +202,8 @@ async fn an_operation_takes_its_time_on_the_emulators_clock_and_is_told_to_whom_
     assert_eq!(begun.body["properties"]["provisioningState"], "Creating");
     let address = header(&begun, "azure-asyncoperation").to_owned();
     step(&emulator, 599.0).await;
+    let busy = workspace.arm(Method::PUT, "computes/cpu", compute()).await;
+    assert_eq!((busy.status, code(&busy)), (409, "Conflict"), "one operation at a time");
     let told = workspace.send(Method::GET, &address, Value::Null).await;
     assert_eq!((told.status, &told.body["status"], header(&told, "retry-after")), (200, &json!("InProgress"), "7"));
     let stranger = other(&emulator, None).await;
@@ -294,6 +296,9 @@ async fn a_role_counts_when_it_has_come_around() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_are_none_are_refused_and_shown_as_they_are() {
+    let given = Emulator::launch(&["--throttle", "s1"]).await;
+    let shown = given.control(Method::GET, "manners", Value::Null).await;
+    assert_eq!(shown["throttling"]["subscriptions"]["s1"]["writes"], json!({"size": 200.0, "perSecond": 10.0}));
     let emulator = Emulator::start().await;
     let shown = emulator.control(Method::GET, "manners", Value::Null).await;
     assert_eq!((&shown["profile"], &shown["throttling"]["subscriptions"]), (&json!("quick"), &json!({})));

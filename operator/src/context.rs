@@ -8,6 +8,7 @@ use kube::runtime::events::Recorder;
 
 use crate::credentials::Clients;
 use crate::error::{Error, Halt};
+use crate::inventory::Inventory;
 use crate::leader::tenure::Tenure;
 use crate::metrics::Metrics;
 use crate::ownership::Owner;
@@ -33,6 +34,8 @@ pub struct Context {
     pub filled: Filled,
     /// Azure, by workspace.
     pub azure: Clients,
+    /// What is known of Azure without asking about each object.
+    pub inventory: Inventory,
     /// What fetches web datasets.
     pub fetcher: crate::fetch::Fetcher,
     /// The shared event recorder.

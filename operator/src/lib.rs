@@ -8,6 +8,7 @@
 //! | [`rollout`] | the pure state machine of an endpoint's progress |
 //! | [`credentials`] | from an AmlWorkspace to an authenticated client |
 //! | [`ownership`] | who owns an object in Azure, by its tags |
+//! | [`inventory`] | lists of Azure's that objects at rest share |
 //! | [`fetch`] | downloads for web datasets, within bounds |
 //! | [`run`], [`leader`] | wiring, and who of several replicas acts |
 //! | [`settings`], [`metrics`], [`health`], [`events`] | what they say |
@@ -18,6 +19,7 @@ pub mod error;
 pub mod events;
 pub mod fetch;
 pub mod health;
+pub mod inventory;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;

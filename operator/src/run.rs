@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::credentials::Clients;
 use crate::fetch::Fetcher;
 use crate::health::{self, Health};
+use crate::inventory::Inventory;
 use crate::kinds::{
     compute::Computes, dataset::Datasets, endpoint::Endpoints, model::Models, pipeline::Pipelines,
     pipeline_run::PipelineRuns, workspace::Workspaces,
@@ -200,6 +201,7 @@ fn context(
         stores: caches.stores(),
         filled: Filled::awaiting(KINDS),
         azure: Clients::new(transport, cloud),
+        inventory: Inventory::new(&settings, jiff::Timestamp::now()),
         fetcher,
         metrics,
         fresh: Default::default(),

@@ -43,9 +43,14 @@ pub struct Settings {
     #[arg(long, env = "AZUREML_OPERATOR_CLOUD_FILE")]
     pub cloud_file: Option<PathBuf>,
 
-    /// How often an object at rest is looked at again, with a jitter of a tenth.
-    #[arg(long, env = "AZUREML_OPERATOR_RESYNC", default_value = "10m", value_parser = duration)]
+    /// How often an object at rest is looked at again: mostly in lists that all objects of a workspace share.
+    #[arg(long, env = "AZUREML_OPERATOR_RESYNC", default_value = "1h", value_parser = duration)]
     pub resync: Duration,
+
+    /// How often what lists don't tell is looked at though nothing points to a change: tags of versions, keys of
+    /// endpoints. Each object has a moment of its own in this time.
+    #[arg(long, env = "AZUREML_OPERATOR_FULL_LOOK", default_value = "24h", value_parser = duration)]
+    pub full_look: Duration,
 
     /// How often work in flight is looked at where Azure names no time itself.
     #[arg(long, env = "AZUREML_OPERATOR_POLL", default_value = "10s", value_parser = duration)]

@@ -28,6 +28,8 @@ pub struct Options {
     pub namespaces: Vec<String>,
     /// How often an object at rest is looked at.
     pub resync: &'static str,
+    /// How often what lists don't tell is looked at.
+    pub full_look: &'static str,
     /// How often work in flight is looked at.
     pub poll: &'static str,
     /// How often a stalled object is tried again.
@@ -46,6 +48,7 @@ impl Options {
             installation: "tests".to_owned(),
             namespaces: Vec::new(),
             resync: "20s",
+            full_look: "30s",
             poll: "300ms",
             stalled_retry: "3s",
             arguments: Vec::new(),
@@ -64,6 +67,7 @@ impl Options {
         let mut arguments: Vec<String> = [
             ["--installation", &self.installation],
             ["--resync", self.resync],
+            ["--full-look", self.full_look],
             ["--poll", self.poll],
             ["--stalled-retry", self.stalled_retry],
             ["--max-backoff", "2s"],

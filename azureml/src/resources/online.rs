@@ -75,6 +75,12 @@ pub struct OnlineEndpointProperties {
 }
 
 impl OnlineEndpoint {
+    /// When it was changed last, as Azure writes it.
+    #[must_use]
+    pub fn last_modified_at(&self) -> Option<&str> {
+        self.extra.get("systemData")?.get("lastModifiedAt")?.as_str()
+    }
+
     /// The body to put it back: what Azure alone says of it is left out.
     #[must_use]
     pub fn writable(&self) -> Self {

@@ -91,10 +91,15 @@ impl Arm<'_> {
 
     fn list_containers(&self) -> Answer {
         let known: Vec<Value> = self.estate.world().members(&self.id()).into_iter().cloned().collect();
-        let found = known.iter().filter(|container| self.viewed(container));
         // Containers that exist only for anonymous versions are not shown.
-        let found = found.filter(|container| container.get("name").is_none_or(|name| name != "azureml_anonymous"));
-        Ok(Reply::ok(self.call.page(found.map(|container| self.shown(container)).collect(), 100)))
+        let is_listed = |container: &Value| {
+            self.viewed(container) && container.get("name").is_none_or(|name| name != "azureml_anonymous")
+        };
+        let mut page = self.call.page(known.into_iter().filter(is_listed).collect(), 100);
+        for container in page["value"].as_array_mut().into_iter().flatten() {
+            *container = self.shown(container);
+        }
+        Ok(Reply::ok(page))
     }
 
     fn viewed(&self, asset: &Value) -> bool {

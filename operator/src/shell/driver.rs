@@ -11,10 +11,11 @@ use kube::runtime::controller::Action as Requeue;
 use serde_json::json;
 
 use super::standing::{self, Extra, Standing};
-use super::{After, Cleanup, Kind, Next};
+use super::{After, Cleanup, Kind, Next, Plan};
 use crate::context::Context;
 use crate::error::{Error, Halt, Remedy};
 use crate::events::{self, Note};
+use crate::inventory::rest::{self, is_at_rest};
 
 /// The shortest wait: long enough for the object's newer version to arrive by the watch.
 const BLINK: Duration = Duration::from_millis(20);
@@ -64,6 +65,11 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
         write_status::<K>(context, object, status, &standing, &[], context.now(), &[]).await?;
         return Ok(Requeue::requeue(BLINK));
     }
+    if is_at_rest(object)
+        && let Some(requeue) = glance::<K>(context, object).await
+    {
+        return Ok(requeue);
+    }
     let mut observed = match K::observe(context, object).await {
         Ok(observed) => observed,
         Err(error) => return Ok(failed::<K>(context, object, &error).await),
@@ -98,6 +104,30 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
             let after = if stalled { context.settings.stalled_retry } else { resync::<K>(context, object) };
             Ok(Requeue::requeue(after))
         }
+    }
+}
+
+/// A look at an object at rest in lists that others share. `None` where anything asks for more than rest: then it is
+/// looked at itself before anything is done or said.
+async fn glance<K: Kind>(context: &Context, object: &K::Resource) -> Option<Requeue> {
+    let observed = match K::glance(context, object).await {
+        Ok(observed) => observed?,
+        // A role may let an object be read and not the list that it is in.
+        Err(error) if error.halt().reason == reasons::WAITING_FOR_ROLE_ASSIGNMENT => return None,
+        Err(error) => return Some(failed::<K>(context, object, &error).await),
+    };
+    let now = context.now();
+    let Plan { next, standing, mut extras } = K::plan(object, &observed, now);
+    extras.push(unpaused());
+    let mut status = K::status(object, &observed, now);
+    say::<K>(object, &mut status, &standing, &extras, now);
+    if object.status() != Some(&status) {
+        return None;
+    }
+    match next {
+        Next::Act(_) | Next::Record => None,
+        Next::Wait(after) => Some(Requeue::requeue(wait(context, after, now))),
+        Next::Rest => Some(Requeue::requeue(resync::<K>(context, object))),
     }
 }
 
@@ -215,6 +245,7 @@ async fn release<K: Kind>(context: &Context, object: &K::Resource, note: Option<
     }
     set_finalizer::<K>(context, object, false).await?;
     context.fresh.forget(object.uid());
+    context.inventory.forget(object.uid());
     Ok(Requeue::await_change())
 }
 
@@ -286,15 +317,9 @@ fn wait(context: &Context, after: After, now: Timestamp) -> Duration {
     .max(BLINK)
 }
 
-/// The time to the next look at an object at rest: its own interval or the operator's, spread by a tenth so that objects
-/// made together are not looked at together.
+/// The time to the next look at an object at rest: by its own interval or the operator's.
 fn resync<K: Kind>(context: &Context, object: &K::Resource) -> Duration {
-    let interval = object
-        .annotation(annotations::RESYNC_INTERVAL)
-        .and_then(|text| text.parse::<azureml_crds::Duration>().ok())
-        .map_or(context.settings.resync, |own| own.std());
-    let spread = object.uid().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 100;
-    interval.mul_f64(0.95 + f64::from(spread) / 1000.0)
+    rest::spread(rest::own_interval(object).unwrap_or(context.settings.resync), object.uid())
 }
 
 /// Writes the status when it differs, and tells of transitions.
@@ -307,6 +332,30 @@ async fn write_status<K: Kind>(
     now: Timestamp,
     notes: &[Note],
 ) -> Result<(), Error> {
+    let transition = say::<K>(object, &mut status, standing, extras, now);
+    if object.status() != Some(&status) {
+        context.check_leads()?;
+        let mut wanted = object.clone();
+        wanted.set_status(status);
+        let api: Api<K::Resource> = Api::namespaced(context.client.clone(), object.namespace());
+        let written = api.replace_status(object.name(), &PostParams::default(), &wanted).await?;
+        context.fresh.wrote(written.uid(), written.meta().resource_version.as_deref());
+    }
+    let all: Vec<Note> = notes.iter().cloned().chain(transition).collect();
+    if !all.is_empty() {
+        events::publish(&context.recorder, &object.object_ref(&()), &all).await;
+    }
+    Ok(())
+}
+
+/// Puts into the status how the object stands; the transition to be told of.
+fn say<K: Kind>(
+    object: &K::Resource,
+    status: &mut <K::Resource as AmlResource>::Status,
+    standing: &Standing,
+    extras: &[Extra],
+    now: Timestamp,
+) -> Option<Note> {
     let before = object.status().map(|status| status.conditions().to_vec()).unwrap_or_default();
     // A pause is taken back only where there was one.
     let extras: Vec<Extra> = extras
@@ -327,22 +376,10 @@ async fn write_status<K: Kind>(
     {
         status.handled_mut().insert("reconcile-at".to_owned(), value.to_owned());
     }
-    if !azureml_crds::status::fit(&mut status) {
+    if !azureml_crds::status::fit(status) {
         tracing::warn!(kind = K::Resource::KIND, name = object.name(), "the status is longer than it may be");
     }
-    if object.status() != Some(&status) {
-        context.check_leads()?;
-        let mut wanted = object.clone();
-        wanted.set_status(status);
-        let api: Api<K::Resource> = Api::namespaced(context.client.clone(), object.namespace());
-        let written = api.replace_status(object.name(), &PostParams::default(), &wanted).await?;
-        context.fresh.wrote(written.uid(), written.meta().resource_version.as_deref());
-    }
-    let all: Vec<Note> = notes.iter().cloned().chain(transition).collect();
-    if !all.is_empty() {
-        events::publish(&context.recorder, &object.object_ref(&()), &all).await;
-    }
-    Ok(())
+    transition
 }
 
 /// An event when Ready changes its status, or its reason for not being True.

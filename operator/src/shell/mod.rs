@@ -47,6 +47,16 @@ pub trait Kind: Send + Sync + 'static {
         object: &Self::Resource,
     ) -> impl Future<Output = Result<Self::Observed, Error>> + Send;
 
+    /// Reads what an object at rest needs out of lists that many share. What follows from it is done only after a look
+    /// at the object itself. `None` for a kind that has nothing to share.
+    fn glance(
+        context: &Context,
+        object: &Self::Resource,
+    ) -> impl Future<Output = Result<Option<Self::Observed>, Error>> + Send {
+        let _ = (context, object);
+        async { Ok(None) }
+    }
+
     /// Decides: no I/O, no clock of its own.
     fn plan(object: &Self::Resource, observed: &Self::Observed, now: Timestamp) -> Plan<Self::Action>;
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan};
 
 pub use self::observe::Observed;
@@ -28,7 +29,11 @@ impl Kind for Computes {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlCompute) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlCompute) -> Result<Option<Observed>, Error> {
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Action> {

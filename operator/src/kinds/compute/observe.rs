@@ -9,6 +9,7 @@ use azureml_crds::{AmlCompute, AmlResource};
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::inventory::Look;
 use crate::kinds::operation;
 use crate::ownership::Owner;
 
@@ -36,17 +37,27 @@ pub struct Observed {
     pub retry: Duration,
 }
 
-pub(super) async fn observe(context: &Context, object: &AmlCompute) -> Result<Observed, Error> {
+pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) -> Result<Observed, Error> {
     let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
     let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
     let status = object.status.as_ref();
     let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
     let name = object.azure_name();
+    let found = match look {
+        Look::Lists => {
+            context.inventory.compute(context, &workspace, object, &name).await?.map(|found| (*found).clone())
+        }
+        Look::Itself => {
+            let found = azure.compute(&name).await?;
+            context.inventory.compute_is(&workspace, &name, found.as_ref()).await;
+            found
+        }
+    };
     Ok(Observed {
         location: workspace.location(),
         arm_id: azure.id_of(&format!("computes/{name}")),
         owner: Some(context.owner(object)),
-        found: azure.compute(&name).await?,
+        found,
         azure: Some(azure),
         operation,
         started: None,

@@ -2,11 +2,11 @@
 
 use azureml::resources::data::{AssetContainer, DataVersion, DataVersionProperties};
 use azureml_crds::dataset::DatasetType;
-use azureml_crds::{AmlDataset, AmlResource, reasons, tags};
+use azureml_crds::{AmlDataset, AmlResource, reasons};
 use serde_json::json;
 
 use super::content::Content;
-use super::observe::{Observed, Sight, upload_name};
+use super::observe::{Observed, Sight, upload_name, version_tags};
 use super::plan::Action;
 use super::upload;
 use crate::context::Context;
@@ -66,6 +66,17 @@ pub(super) async fn apply(
             let message = format!("Version {version:?} had been archived and was brought back.");
             Ok(vec![Note::normal(reasons::DRIFT_CORRECTED, message)])
         }
+        Action::Retag(version, tags) => {
+            let names: Vec<&str> = tags.keys().map(String::as_str).collect();
+            let message = format!("Version {version:?} had other tags and was put right: {}.", names.join(", "));
+            change(&azure, &name, &version, |found| {
+                let before = found.tags.clone();
+                found.tags.extend(tags);
+                found.tags != before
+            })
+            .await?;
+            Ok(vec![Note::normal(reasons::DRIFT_CORRECTED, message)])
+        }
     }
 }
 
@@ -101,8 +112,6 @@ fn body(object: &AmlDataset, content: &Content, owner: &Owner) -> Result<DataVer
     let data_uri = copied
         .or_else(|| content.lies_at.clone())
         .ok_or_else(|| Halt::retry(reasons::PROGRESSING, "The content is not in the workspace's blob store yet."))?;
-    let mut tags = owner.tags(Origin::Created);
-    tags.insert(tags::DIGEST.to_owned(), content.digest.clone());
     let mut extra = serde_json::Map::new();
     if type_ == DatasetType::Table {
         extra.insert("referencedUris".into(), json!([]));
@@ -112,7 +121,7 @@ fn body(object: &AmlDataset, content: &Content, owner: &Owner) -> Result<DataVer
             data_type: type_.azure().to_owned(),
             data_uri,
             description: object.spec.description.clone(),
-            tags,
+            tags: version_tags(owner, &content.digest),
             extra,
             ..DataVersionProperties::default()
         },
@@ -132,12 +141,21 @@ pub(super) async fn archive(
     version: &str,
     archived: bool,
 ) -> Result<(), Error> {
+    change(azure, name, version, |found| std::mem::replace(&mut found.is_archived, archived) != archived).await
+}
+
+/// Reads a version, and puts it back where that changed it; one that is gone is no error.
+async fn change(
+    azure: &azureml::Workspace,
+    name: &str,
+    version: &str,
+    change: impl FnOnce(&mut DataVersionProperties) -> bool,
+) -> Result<(), Error> {
     let Some(found) = azure.data_version(name, version).await? else { return Ok(()) };
-    if found.properties.is_archived == archived {
+    let mut properties = found.properties;
+    if !change(&mut properties) {
         return Ok(());
     }
-    let mut properties = found.properties;
-    properties.is_archived = archived;
     properties.extra.remove("provisioningState");
     azure.put_data_version(name, version, &DataVersion { properties, ..DataVersion::default() }).await?;
     Ok(())

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan};
 
 pub use self::observe::Observed;
@@ -33,7 +34,11 @@ impl Kind for Datasets {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlDataset) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlDataset) -> Result<Option<Observed>, Error> {
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlDataset, observed: &Observed, now: Timestamp) -> Plan<Action> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azureml::Priority;
-use azureml::resources::data::{AssetContainer, DataVersion};
+use azureml::resources::Map;
+use azureml::resources::data::{AssetContainer, DataVersion, DataVersionProperties};
 use azureml_crds::dataset::Source;
-use azureml_crds::{AmlDataset, AmlResource, StatusCore, annotations, reasons};
+use azureml_crds::{AmlDataset, AmlResource, StatusCore, annotations, reasons, tags};
 use jiff::Timestamp;
 
 use super::content::{Content, source_hash};
@@ -16,7 +17,8 @@ use super::{source, upload};
 use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::fetch::work::Progress;
-use crate::ownership::Owner;
+use crate::inventory::Look;
+use crate::ownership::{Origin, Owner};
 use crate::shell::references::Key;
 
 /// What was read.
@@ -58,26 +60,37 @@ pub enum Sight {
     Content(Arc<Content>),
 }
 
-pub(super) async fn observe(context: &Context, object: &AmlDataset) -> Result<Observed, Error> {
+pub(super) async fn observe(context: &Context, object: &AmlDataset, look: Look) -> Result<Observed, Error> {
     let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
     let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
     let name = object.azure_name();
+    let container = match look {
+        Look::Lists => {
+            context.inventory.data_container(context, &workspace, object, &name).await?.map(|found| (*found).clone())
+        }
+        Look::Itself => {
+            let found = azure.data_container(&name).await?;
+            context.inventory.data_container_is(&workspace, &name, found.as_ref()).await;
+            found
+        }
+    };
     let mut observed = Observed {
         arm_id: azure.id_of(&format!("data/{name}")),
         owner: Some(context.owner(object)),
-        container: azure.data_container(&name).await?,
+        container,
         ..Observed::default()
     };
     let known = object.status.as_ref().and_then(|status| status.version.clone());
-    if let (Some(version), true) = (&known, observed.container.is_some()) {
-        observed.current = azure.data_version(&name, version).await?;
+    if let (Some(version), Some(container)) = (&known, &observed.container) {
+        observed.current = current(context, object, &azure, version, container, look).await?;
     }
-    observed.sight = look(context, object, &azure, observed.current.is_some()).await?;
+    observed.sight = source_of(context, object, &azure, observed.current.is_some()).await?;
     if let Sight::Content(content) = observed.sight.clone() {
         let version = version(object, &content);
         observed.target = match observed.current.take() {
             Some(current) if known.as_deref() == Some(&version) => Some(current),
-            _ if observed.container.is_some() => azure.data_version(&name, &version).await?,
+            // What is new in the source is looked at by itself.
+            _ if observed.container.is_some() && look == Look::Itself => azure.data_version(&name, &version).await?,
             _ => None,
         };
         observed.uploading = uploading(context, object, &content)?;
@@ -86,12 +99,55 @@ pub(super) async fn observe(context: &Context, object: &AmlDataset) -> Result<Ob
             context.fetcher.work.drop_kept(kept(object));
         }
     }
-    if observed.container.is_some() && has_more_versions(object) {
+    if observed.container.is_some() && has_more_versions(object) && look == Look::Itself {
         observed.all = azure.data_versions(&name).await?;
     }
     observed.next_look = next_look(context, object);
     observed.azure = Some(azure);
     Ok(observed)
+}
+
+/// The version that status names. No list tells of versions: at rest it is taken to be what was recorded of it, until
+/// its container has a newer one or it is time for a look.
+async fn current(
+    context: &Context,
+    object: &AmlDataset,
+    azure: &azureml::Workspace,
+    version: &str,
+    container: &AssetContainer,
+    look: Look,
+) -> Result<Option<DataVersion>, Error> {
+    let (looks, uid) = (&context.inventory.data_versions, object.uid());
+    let latest = container.properties.latest_version.as_deref();
+    let now = context.now();
+    if look == Look::Lists && !looks.is_due(uid, latest, Some(version), now) {
+        return Ok(Some(recorded(object, &context.owner(object), version)));
+    }
+    let found = azure.data_version(&object.azure_name(), version).await?;
+    looks.looked(uid, latest, (), now);
+    Ok(found)
+}
+
+/// The version as it was when it was registered.
+fn recorded(object: &AmlDataset, owner: &Owner, version: &str) -> DataVersion {
+    let status = object.status.as_ref();
+    let digest = status.and_then(|status| status.content_digest.clone()).unwrap_or_default();
+    DataVersion {
+        name: version.to_owned(),
+        properties: DataVersionProperties {
+            data_uri: status.and_then(|status| status.uri.clone()).unwrap_or_default(),
+            tags: version_tags(owner, &digest),
+            ..DataVersionProperties::default()
+        },
+        ..DataVersion::default()
+    }
+}
+
+/// The tags of a version that this object registers.
+pub(super) fn version_tags(owner: &Owner, digest: &str) -> Map {
+    let mut all = owner.tags(Origin::Created);
+    all.insert(tags::DIGEST.to_owned(), digest.to_owned());
+    all
 }
 
 /// Nothing is left to be done with content: its version is in status, or it can't be registered as it is.
@@ -147,7 +203,7 @@ fn uploading(context: &Context, object: &AmlDataset, content: &Content) -> Resul
 }
 
 /// Looks at the source where it is due.
-async fn look(
+async fn source_of(
     context: &Context,
     object: &AmlDataset,
     azure: &azureml::Workspace,

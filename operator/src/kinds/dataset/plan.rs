@@ -1,12 +1,13 @@
 //! Decides. Pure.
 
+use azureml::resources::Map;
 use azureml::resources::data::DataVersion;
 use azureml_crds::policies::AdoptionPolicy;
 use azureml_crds::{AmlDataset, AmlResource, conditions, reasons, tags};
 use jiff::Timestamp;
 
 use super::content::Content;
-use super::observe::{Observed, Sight, version};
+use super::observe::{Observed, Sight, version, version_tags};
 use crate::ownership::{Origin, Ownership};
 use crate::shell::{After, Claim, Next, Plan, Standing};
 
@@ -25,6 +26,8 @@ pub enum Action {
     Archive(String),
     /// Bring the current version back out of the archive.
     Restore(String),
+    /// Put right these tags of the current version.
+    Retag(String, Map),
 }
 
 pub(super) fn plan(object: &AmlDataset, observed: &Observed, _: Timestamp) -> Plan<Action> {
@@ -90,6 +93,28 @@ pub(super) fn is_of(found: &DataVersion, content: &Content) -> bool {
     found.properties.tags.get(tags::DIGEST) == Some(&content.digest)
 }
 
+/// A version was registered with this content, whatever its tags say by now: its address never changes.
+fn is_recorded(object: &AmlDataset, found: &DataVersion, content: &Content) -> bool {
+    object.status.as_ref().is_some_and(|status| {
+        status.version.as_ref() == Some(&found.name)
+            && status.content_digest.as_ref() == Some(&content.digest)
+            && status.uri.as_ref() == Some(&found.properties.data_uri)
+    })
+}
+
+/// The tags that somebody changed or took away, as they are to be. A version that another live object of this name
+/// registered keeps that one's uid.
+fn changed_tags(object: &AmlDataset, observed: &Observed, found: &DataVersion) -> Map {
+    let digest = object.status.as_ref().and_then(|status| status.content_digest.clone());
+    let (Some(owner), Some(digest)) = (&observed.owner, digest) else { return Map::new() };
+    let mut wanted = version_tags(owner, &digest);
+    wanted.retain(|name, value| match found.properties.tags.get(name) {
+        Some(is) => name != tags::UID && is != value,
+        None => true,
+    });
+    wanted
+}
+
 fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Action> {
     let version = version(object, content);
     let act = |action, message: String| {
@@ -97,7 +122,7 @@ fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Act
             .standing(Standing::Holding { reason: reasons::PROGRESSING, message })
     };
     match &observed.target {
-        Some(found) if is_of(found, content) => {
+        Some(found) if is_of(found, content) || is_recorded(object, found, content) => {
             let known = object.status.as_ref().and_then(|status| status.version.as_deref()) == Some(&version);
             if !known || found.properties.is_archived {
                 return act(Action::Use(version.clone()), format!("Version {version:?} has this content."));
@@ -162,6 +187,12 @@ fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersio
         let message = format!("Version {version:?} is brought back out of the archive.");
         return Plan::act(Action::Restore(version), reasons::PROGRESSING, message);
     }
+    let changed = changed_tags(object, observed, current);
+    if !changed.is_empty() {
+        let message = format!("Tags of version {version:?} are put right.");
+        return Plan::act(Action::Retag(version, changed), reasons::PROGRESSING, message.clone())
+            .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
+    }
     if let Some(old) = old(object, observed, 0) {
         let message = format!("Version {old:?} is archived.");
         return Plan::act(Action::Archive(old), reasons::PROGRESSING, message.clone())
@@ -222,7 +253,7 @@ mod tests {
         DataVersion {
             name: version.into(),
             properties: DataVersionProperties {
-                tags: [(tags::DIGEST.to_owned(), digest.to_owned())].into(),
+                tags: version_tags(&owner(), digest),
                 is_archived,
                 ..Default::default()
             },
@@ -279,6 +310,46 @@ mod tests {
         );
         assert!(matches!(plan.standing, Standing::Stalled { reason: reasons::VERSION_IMMUTABLE, .. }));
         assert_eq!(plan.next, Next::Rest);
+    }
+
+    #[test]
+    fn tags_of_the_current_version_that_somebody_changed_are_put_right() {
+        let status = json!({"version": "a", "contentDigest": "d", "uri": "azureml://datastores/s/paths/a/"});
+        let object = object(&json!({}), &status);
+        let with = |change: &dyn Fn(&mut Map)| {
+            let mut current = found("a", "d", false);
+            change(&mut current.properties.tags);
+            let observed = Observed { current: Some(current), ..seen(Sight::Unchanged, None) };
+            match next(&object, &observed) {
+                Next::Act(Action::Retag(version, tags)) => (version, tags.into_keys().collect::<Vec<_>>()),
+                Next::Rest => (String::new(), Vec::new()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let set = |name: &'static str, value: &'static str| {
+            with(&move |tags: &mut Map| drop(tags.insert(name.to_owned(), value.to_owned())))
+        };
+        let right = (String::new(), Vec::new());
+        assert_eq!(with(&|_| {}), right);
+        assert_eq!(set("team", "a"), right, "tags of others are theirs");
+        assert_eq!(set(tags::UID, "uid-0"), right, "an earlier cluster registered it");
+        for name in [tags::DIGEST, tags::OWNER, tags::REF, tags::ORIGIN] {
+            assert_eq!(set(name, "x"), ("a".to_owned(), vec![name.to_owned()]));
+        }
+        assert_eq!(with(&|tags| tags.clear()).1.len(), 5);
+    }
+
+    #[test]
+    fn a_version_that_was_registered_with_this_content_is_its_version_whatever_its_tag_says() {
+        let uri = "azureml://datastores/s/paths/a/";
+        let status = |digest: &str| json!({"version": "0123456789ab", "contentDigest": digest, "uri": uri});
+        let mut changed = found("0123456789ab", "x", false);
+        changed.properties.data_uri = uri.to_owned();
+        let observed = seen(Sight::Content(content(false)), Some(changed));
+        let registered = object(&json!({}), &status("0123456789abcdef"));
+        assert!(matches!(next(&registered, &observed), Next::Act(Action::Retag(..))));
+        let other = plan(&object(&json!({}), &status("d")), &observed, Timestamp::UNIX_EPOCH);
+        assert!(matches!(other.standing, Standing::Stalled { reason: reasons::VERSION_IMMUTABLE, .. }));
     }
 
     #[test]

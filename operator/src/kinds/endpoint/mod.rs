@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan};
 
 pub use observe::Observed;
@@ -34,7 +35,11 @@ impl Kind for Endpoints {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlEndpoint) -> Result<Option<Observed>, Error> {
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlEndpoint, observed: &Observed, now: Timestamp) -> Plan<Action> {

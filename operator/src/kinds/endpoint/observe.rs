@@ -1,7 +1,7 @@
 //! Reads: the model, the operation in flight, the endpoint with its deployments, the smoke request, the outputs.
 
 use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
-use azureml::{Operation, OperationState};
+use azureml::{Operation, OperationState, Priority};
 use azureml_crds::endpoint::{Revision, RolloutPhase};
 use azureml_crds::{AmlEndpoint, AmlResource, reasons};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use super::outputs::{self, OutputsSeen};
 use super::{desired, smoke};
 use crate::context::{Context, Workspace};
 use crate::error::{Error, Halt};
+use crate::inventory::Look;
 use crate::ownership::Owner;
 use crate::rollout::{Outcome, Proof, Provisioning, Retry, State, operations};
 use crate::stores::find;
@@ -60,8 +61,11 @@ pub struct Facts {
     pub outputs: OutputsSeen,
 }
 
-pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed, Error> {
-    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+pub async fn observe(context: &Context, object: &AmlEndpoint, look: Look) -> Result<Observed, Error> {
+    let mut workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+    if look == Look::Lists {
+        workspace.azure = workspace.azure.at(Priority::Drift);
+    }
     let status = object.status.clone().unwrap_or_default();
     let state = State::read(&status);
     let name = object.azure_name();
@@ -74,8 +78,7 @@ pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed
         Some(operation) => Some(poll(&workspace, &operation.url, &operation.style).await?),
         None => None,
     };
-    let endpoint = azure.online_endpoint(&name).await?;
-    let deployments = if endpoint.is_some() { azure.online_deployments(&name).await? } else { Vec::new() };
+    let (endpoint, deployments) = read(context, object, &workspace, &name, look).await?;
 
     let log = failed_log(&workspace, &name, &state, outcome.as_ref(), &deployments).await;
     if let (Some(Outcome::Failed { message }), Some(log), Some(operation)) = (&mut outcome, &log, &state.operation)
@@ -92,9 +95,12 @@ pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed
         (None, Ok(()))
     };
     let mut outputs = outputs::observe(context, object).await?;
-    let has_keys = endpoint.as_ref().is_some_and(|endpoint| endpoint.properties.auth_mode.eq_ignore_ascii_case("Key"));
-    if has_keys && state.stable.is_some() && state.candidate.is_none() && state.operation.is_none() {
-        outputs::observe_keys(&workspace, &name, &mut outputs).await?;
+    if let Some(endpoint) = &endpoint
+        && state.stable.is_some()
+        && state.candidate.is_none()
+        && state.operation.is_none()
+    {
+        keys(context, object, &workspace, endpoint, look, &mut outputs).await?;
     }
     let facts = Facts {
         id,
@@ -112,6 +118,53 @@ pub async fn observe(context: &Context, object: &AmlEndpoint) -> Result<Observed
         outputs,
     };
     Ok(Observed { workspace, facts, smoke })
+}
+
+/// The endpoint and its deployments.
+async fn read(
+    context: &Context,
+    object: &AmlEndpoint,
+    workspace: &Workspace,
+    name: &str,
+    look: Look,
+) -> Result<(Option<OnlineEndpoint>, Vec<OnlineDeployment>), Error> {
+    let inventory = &context.inventory;
+    if look == Look::Lists {
+        let endpoint = inventory.endpoint(context, workspace, object, name).await?.map(|found| (*found).clone());
+        let deployments = match endpoint {
+            Some(_) => inventory.deployments(workspace, object, name).await?,
+            None => Vec::new(),
+        };
+        return Ok((endpoint, deployments));
+    }
+    let azure = &workspace.azure;
+    let endpoint = azure.online_endpoint(name).await?;
+    let deployments = if endpoint.is_some() { azure.online_deployments(name).await? } else { Vec::new() };
+    inventory.endpoint_is(workspace, name, endpoint.as_ref(), &deployments).await;
+    Ok((endpoint, deployments))
+}
+
+/// Notes the endpoint's keys. No list tells of them: at rest they are asked for when the endpoint was changed since, or
+/// when it is time for a look.
+async fn keys(
+    context: &Context,
+    object: &AmlEndpoint,
+    workspace: &Workspace,
+    endpoint: &OnlineEndpoint,
+    look: Look,
+    outputs: &mut OutputsSeen,
+) -> Result<(), Error> {
+    if !endpoint.properties.auth_mode.eq_ignore_ascii_case("Key") || !outputs::holds_keys(outputs) {
+        return Ok(());
+    }
+    let (looks, uid, now) = (&context.inventory.keys, object.uid(), context.now());
+    let modified = endpoint.last_modified_at();
+    if look == Look::Lists && !looks.is_due(uid, modified, None, now) {
+        return Ok(());
+    }
+    outputs::observe_keys(workspace, &object.azure_name(), outputs).await?;
+    looks.looked(uid, modified, (), now);
+    Ok(())
 }
 
 /// A proof may be next.

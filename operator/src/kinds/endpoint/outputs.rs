@@ -83,11 +83,15 @@ fn seen(object: &AmlEndpoint, metadata: Option<ObjectMeta>) -> OutputSeen {
     }
 }
 
-/// Notes which keys Azure has, where the Secret lies there with keys: nothing else tells when they were regenerated.
+/// The Secret lies there, with keys.
+#[must_use]
+pub fn holds_keys(seen: &OutputsSeen) -> bool {
+    matches!(seen.secret, OutputSeen::Ours { .. })
+}
+
+/// Notes which keys Azure has: nothing else tells when they were regenerated.
 pub async fn observe_keys(workspace: &Workspace, endpoint: &str, seen: &mut OutputsSeen) -> Result<(), Error> {
-    if matches!(seen.secret, OutputSeen::Ours { .. }) {
-        seen.keys = Some(digest_of(&workspace.azure.online_endpoint_keys(endpoint).await?));
-    }
+    seen.keys = Some(digest_of(&workspace.azure.online_endpoint_keys(endpoint).await?));
     Ok(())
 }
 

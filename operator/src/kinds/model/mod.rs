@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan};
 
 pub use observe::{Candidate, Observed};
@@ -68,7 +69,11 @@ impl Kind for Models {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlModel) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlModel) -> Result<Option<Observed>, Error> {
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlModel, observed: &Observed, _now: Timestamp) -> Plan<Action> {

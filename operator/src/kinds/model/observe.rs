@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use azureml::Priority;
 use azureml::resources::data::AssetContainer;
+use azureml::resources::models::ModelVersion;
 use azureml_crds::model::{ModelSource, ModelType};
 use azureml_crds::pipeline::AmlPipelineSpec;
 use azureml_crds::pipeline_run::{AmlPipelineRunStatus, Metrics, Phase};
@@ -11,6 +13,7 @@ use azureml_crds::{AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, reasons};
 use super::version::{MeasuredData, Version, read};
 use crate::context::{Context, Workspace};
 use crate::error::{Error, Halt};
+use crate::inventory::Look;
 use crate::kinds::pipeline::cause::{short_hash, value_hash};
 use crate::kinds::pipeline_run::job::output_address;
 use crate::ownership::{Owner, Ownership};
@@ -75,14 +78,26 @@ impl Observed {
     }
 }
 
-pub async fn observe(context: &Context, object: &AmlModel) -> Result<Observed, Error> {
-    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+pub async fn observe(context: &Context, object: &AmlModel, look: Look) -> Result<Observed, Error> {
+    let mut workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+    if look == Look::Lists {
+        workspace.azure = workspace.azure.at(Priority::Drift);
+    }
     let name = object.azure_name();
     let owner = context.owner(object);
-    let container = workspace.azure.model_container(&name).await?;
-    let found = match container {
-        Some(_) => workspace.azure.model_versions(&name).await?,
-        None => Vec::new(),
+    let container = match look {
+        Look::Lists => {
+            context.inventory.model_container(context, &workspace, object, &name).await?.map(|found| (*found).clone())
+        }
+        Look::Itself => {
+            let found = workspace.azure.model_container(&name).await?;
+            context.inventory.model_container_is(&workspace, &name, found.as_ref()).await;
+            found
+        }
+    };
+    let found = match &container {
+        Some(container) => versions(context, object, &workspace, container, look).await?,
+        None => Arc::default(),
     };
     let versions = found.iter().map(|version| with_id(read(version, &owner), &workspace, &name)).collect();
     let id = workspace.azure.id_of(&format!("models/{name}"));
@@ -105,6 +120,28 @@ pub async fn observe(context: &Context, object: &AmlModel) -> Result<Observed, E
         candidates,
         waits,
     })
+}
+
+/// The versions. At rest they are what they were at the last look, until the container has a newer one or it is time
+/// for a look.
+async fn versions(
+    context: &Context,
+    object: &AmlModel,
+    workspace: &Workspace,
+    container: &AssetContainer,
+    look: Look,
+) -> Result<Arc<Vec<ModelVersion>>, Error> {
+    let (looks, uid, now) = (&context.inventory.model_versions, object.uid(), context.now());
+    let latest = container.properties.latest_version.as_deref();
+    if look == Look::Lists
+        && !looks.is_due(uid, latest, None, now)
+        && let Some(known) = looks.seen(uid)
+    {
+        return Ok(known);
+    }
+    let found = Arc::new(workspace.azure.model_versions(&object.azure_name()).await?);
+    looks.looked(uid, latest, found.clone(), now);
+    Ok(found)
 }
 
 fn with_id(version: Version, workspace: &Workspace, name: &str) -> Version {

@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azureml-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e unit clients lint deny crds cluster prepare bench-emulator
+.PHONY: help demo test e2e idle unit clients lint deny crds cluster prepare bench-emulator
 
 help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: ## Runs everything that a change can break; reports in target/ci
 
 e2e: prepare ## Runs the end-to-end tests; NAME=text chooses those with it in their name
 	cargo test --locked --workspace --test e2e -- $(NAME)
+
+idle: prepare ## Counts what 1,000 datasets and 100 endpoints at rest cost in a day of two minutes
+	IDLE=full cargo test --locked --workspace --test e2e -- idle::a_day --nocapture
 
 unit: prepare ## Runs unit and property tests
 	cargo test --locked --workspace --lib --bins --tests

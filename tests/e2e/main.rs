@@ -6,6 +6,7 @@ mod admission;
 mod bad_input;
 mod datasets;
 mod identity;
+mod idle;
 mod kills;
 mod leader;
 mod namespace;
@@ -29,6 +30,7 @@ fn main() -> std::io::Result<ExitCode> {
     bad_input::tests(&mut suite);
     datasets::tests(&mut suite);
     identity::tests(&mut suite);
+    idle::tests(&mut suite);
     kills::tests(&mut suite);
     leader::tests(&mut suite);
     namespace::tests(&mut suite);

@@ -28,7 +28,7 @@ pub fn tests(suite: &mut Suite) {
 
 async fn at_rest(world: Arc<World>) -> Result {
     let scenario = Scenario::lone(&world, "rest").await?;
-    let options = Options { resync: "1s", ..Options::only(&scenario.namespace) };
+    let options = Options { resync: "1s", full_look: "4s", ..Options::only(&scenario.namespace) };
     let operator = scenario.operator_with(options).await?;
     scenario.apply_all(&small::objects(&scenario)).await?;
     small::all_ready(&scenario).await?;
@@ -42,7 +42,12 @@ async fn at_rest(world: Arc<World>) -> Result {
     let window = Window::open(&scenario, &operator).await?;
     window.wait(LOOKS).await?;
     let written = window.written().await?;
+    let asked = window.asked_by_themselves().await?;
     small::all_ready(&scenario).await?;
+    if !asked.is_empty() {
+        let failure = Failure::new(format!("lists tell of these, and they were asked for at rest: {asked:?}"));
+        return scenario.explained(Err(failure)).await;
+    }
     if written.is_empty() {
         return Ok(());
     }
@@ -70,7 +75,7 @@ impl<'a> Window<'a> {
     }
 
     /// Waits until each object was looked at so often: by the operator's own count, one object a kind, and by what Azure
-    /// was asked.
+    /// was asked: the workspace itself, the lists that the others are in, and now and then what no list tells.
     async fn wait(&self, looks: u64) -> Result {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -95,15 +100,35 @@ impl<'a> Window<'a> {
                 ((*kind).to_owned(), count(&now) - count(&self.reconciles))
             })
             .collect();
-        let place = &self.scenario.azure.place;
-        let requests = self.scenario.emulator.requests(self.request, &place.subscription, false).await?.requests;
-        for below in ["", "/computes/cpu", "/data/rows", "/models/model", "/onlineEndpoints/serve"] {
-            let id = format!("{}{below}", place.workspace_id());
-            let gets =
-                requests.iter().filter(|request| request.method == "GET" && request.path.eq_ignore_ascii_case(&id));
-            counts.insert(format!("GET workspace{below}"), gets.count() as u64);
+        let requests = self.requests().await?;
+        for below in ["", "/computes", "/data", "/models", "/onlineEndpoints", "/onlineEndpoints/serve/deployments"] {
+            counts.insert(format!("GET workspace{below}"), count(&requests, "GET", |path| path == below));
         }
+        // A full look is due four times less often.
+        let in_full = |method: &str, path: &str| (count(&requests, method, |of| of.starts_with(path)) * 4).min(LOOKS);
+        counts.insert("full looks at the dataset".to_owned(), in_full("GET", "/data/rows/versions/"));
+        counts.insert("full looks at the model".to_owned(), in_full("GET", "/models/model/versions"));
+        counts.insert("full looks at the keys".to_owned(), in_full("POST", "/onlineEndpoints/serve/listKeys"));
         Ok(counts)
+    }
+
+    /// The requests about the workspace: method and path below its id.
+    async fn requests(&self) -> Result<Vec<(String, String)>> {
+        let place = &self.scenario.azure.place;
+        let all = self.scenario.emulator.requests(self.request, &place.subscription, false).await?.requests;
+        let id = place.workspace_id();
+        let below = |request: Answered| {
+            let path = request.path.get(id.len()..)?.to_owned();
+            request.path.get(..id.len())?.eq_ignore_ascii_case(&id).then_some((request.method, path))
+        };
+        Ok(all.into_iter().filter_map(below).collect())
+    }
+
+    /// What is in a list and was asked for by itself all the same.
+    async fn asked_by_themselves(&self) -> Result<Vec<String>> {
+        let listed = ["/computes/cpu", "/data/rows", "/models/model", "/onlineEndpoints/serve"];
+        let requests = self.requests().await?.into_iter();
+        Ok(requests.filter(|(_, path)| listed.contains(&path.as_str())).map(|(_, path)| path).collect())
     }
 
     /// All that was written since.
@@ -121,6 +146,11 @@ impl<'a> Window<'a> {
         all.extend(counts.map(|write| format!("Kubernetes: {} {} {}", write.verb, write.resource, write.name)));
         Ok(all)
     }
+}
+
+/// How many requests of a method have such a path.
+fn count(requests: &[(String, String)], method: &str, path: impl Fn(&str) -> bool) -> u64 {
+    requests.iter().filter(|(by, of)| by == method && path(of)).count() as u64
 }
 
 /// A POST that asks for keys writes nothing.

@@ -57,9 +57,9 @@ impl<T: Clone> FullLooks<T> {
     /// have said at the last look; where that is not known either, what it says now.
     pub fn is_due(&self, uid: &str, mark: Option<&str>, before: Option<&str>, now: Timestamp) -> bool {
         let Ok(mut looks) = self.looks.lock() else { return true };
-        let (last, _) = looks.entry(uid.to_owned()).or_insert_with(|| {
-            (Last { at: self.since, mark: before.or(mark).map(str::to_owned) }, None)
-        });
+        let (last, _) = looks
+            .entry(uid.to_owned())
+            .or_insert_with(|| (Last { at: self.since, mark: before.or(mark).map(str::to_owned) }, None));
         needs_full_look(last, mark, uid, now, self.interval)
     }
 

@@ -35,7 +35,11 @@ pub(super) fn plan(object: &AmlDataset, observed: &Observed, _: Timestamp) -> Pl
         return plan;
     }
     match &observed.sight {
-        Sight::Reading => reading(object),
+        // What is registered is put right meanwhile: the next look may be one that lists alone answer.
+        Sight::Reading => match settled(object, observed, observed.current.as_ref()) {
+            plan @ Plan { next: Next::Act(_), .. } => plan,
+            _ => reading(object),
+        },
         Sight::Content(content) => with(object, observed, content),
         Sight::Unchanged => settled(object, observed, observed.current.as_ref()),
     }
@@ -337,6 +341,9 @@ mod tests {
             assert_eq!(set(name, "x"), ("a".to_owned(), vec![name.to_owned()]));
         }
         assert_eq!(with(&|tags| tags.clear()).1.len(), 5);
+        let current = Some(found("a", "x", false));
+        let meanwhile = Observed { current, ..seen(Sight::Reading, None) };
+        assert!(matches!(next(&object, &meanwhile), Next::Act(Action::Retag(..))), "a look at the source comes later");
     }
 
     #[test]

@@ -47,6 +47,9 @@ struct Operation {
     cause: Option<Cause>,
     /// The operation that goes on with it since a restart.
     heir: Option<String>,
+    /// Path of the resource that it changes, to be told with its result.
+    #[serde(default)]
+    changes: Option<String>,
 }
 
 /// An operation as it is kept.
@@ -98,7 +101,8 @@ impl Operations {
     /// One has begun.
     pub(crate) fn begin(&self, id: &str, cause: Option<Cause>, now: Timestamp) {
         let mut all = self.lock();
-        let operation = Operation { begun: now, ended: None, found: Value::Null, of: None, cause, heir: None };
+        let operation =
+            Operation { begun: now, ended: None, found: Value::Null, of: None, cause, heir: None, changes: None };
         self.note(id, &operation);
         all.insert(id.to_owned(), operation);
     }
@@ -120,6 +124,17 @@ impl Operations {
     /// What an operation is on, and who began it.
     pub(crate) fn of(&self, id: &str) -> Option<(String, String)> {
         self.lock().get(id)?.of.clone()
+    }
+
+    /// An operation changes the resource at a path: its result is that resource.
+    pub(crate) fn changes(&self, id: &str, path: &str) {
+        self.change(id, |operation| operation.changes = Some(path.to_owned()));
+    }
+
+    /// The path of the resource that an operation has changed, when it has succeeded.
+    pub(crate) fn changed(&self, id: &str) -> Option<String> {
+        let operation = self.get(id)?;
+        matches!(operation.ended, Some((_, Ok(())))).then_some(operation.changes).flatten()
     }
 
     /// What one found out, before it ends.
@@ -223,6 +238,11 @@ mod tests {
         operations.end("b", Err(("OutOfQuota".into(), "no cores".into())), now);
         assert_eq!(operations.status("/a", "a").unwrap()["error"]["code"], "OutOfQuota");
         assert_eq!(operations.result("a").unwrap().0, 400);
+        operations.begin("c", None, now);
+        operations.changes("c", "/x");
+        assert_eq!(operations.changed("c"), None);
+        operations.end("c", Ok(()), now);
+        assert_eq!(operations.changed("c").as_deref(), Some("/x"));
         assert!(path("s", "westeurope", "cmp:1", false).contains("/computeOperationsStatus/cmp:1"));
     }
 }

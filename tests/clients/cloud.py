@@ -36,7 +36,7 @@ def client_of(settings: Settings, place: Place, credential: TokenCredential) -> 
         place.subscription,
         place.group,
         place.name,
-        cloud="Emulator",
+        cloud="AzureEmulator",
         cloud_metadata=metadata,
         enable_telemetry=False,
         show_progress=False,

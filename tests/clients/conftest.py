@@ -14,9 +14,11 @@ import pytest
 from azure.ai.ml import MLClient
 from azure.identity import ClientSecretCredential
 
+import training
 from cloud import client_of, credential_of
 from emulator import Control
 from settings import Place, Settings
+from training import Trained
 
 HERE = Path(__file__).parent
 
@@ -29,9 +31,9 @@ def own_code_alone() -> Iterator[None]:
         f"{name}.{attribute}"
         for name, module in list(sys.modules.items())
         if name.split(".")[0] in {"azure", "azureml", "mlflow", "msal", "msrest", "requests", "urllib3", "ssl", "socket", "http"}
-        for owner in [module, *(value for value in vars(module).values() if issubclass(type(value), type))]
+        for owner in [module, *(value for value in vars(module).values() if issubclass(type(value), type) and value.__module__ == name)]
         for attribute, value in vars(owner).items()
-        if issubclass(type(value), FunctionType) and HERE in Path(value.__code__.co_filename).parents
+        if issubclass(type(value), FunctionType) and value.__code__.co_filename.startswith(str(HERE))
     ]
     assert foreign == []
 
@@ -78,3 +80,12 @@ def ml(settings: Settings, place: Place, credential: ClientSecretCredential) -> 
 def name() -> Callable[[str], str]:
     """Names that nothing else has."""
     return lambda stem: f"{stem}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def trained(
+    settings: Settings, places: Iterator[Place], credential: ClientSecretCredential, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    """A job of AutoML that is completed, once in a process."""
+    place = next(places)
+    return training.trained(client_of(settings, place, credential), place, tmp_path_factory.mktemp("trained"))

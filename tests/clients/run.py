@@ -43,6 +43,8 @@ def prepared(emulator: Emulator) -> Settings:
     owner = control.principal("11111111-aaaa-4aaa-8aaa-000000000001")
     settings = Settings(url=emulator.url, ca_file=str(emulator.ca_file), owner=owner, places=[])
     control.assign(f"/subscriptions/{settings.subscription}", owner.object_id, "Owner")
+    # Clients ask again after what they are told, and after half a minute where they are told nothing.
+    control.call("POST", "manners", {"operations": {"retryAfterSeconds": 1}})
     for number in range(PLACES):
         place = Place(settings.subscription, "clients", f"ws-{number:03}")
         shown = control.workspace(place, "westeurope")
@@ -72,6 +74,8 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
         "SSL_CERT_FILE": settings.ca_file,
         # The identity service of a virtual machine, which azure-identity looks for at a fixed address otherwise.
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": settings.url,
+        # How azureml-mlflow learns of the cloud.
+        "ARM_CLOUD_METADATA_URL": f"{settings.url}/metadata/endpoints?api-version=2019-05-01",
         # A proxy that is not there: what goes anywhere else fails at once.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",

@@ -6,6 +6,7 @@ import ast
 import base64
 import hashlib
 import importlib.util
+import os
 import sys
 import sysconfig
 from importlib.metadata import Distribution, distributions, version
@@ -42,8 +43,9 @@ def test_every_file_of_every_package_has_the_hash_it_was_published_with() -> Non
 
 
 def test_no_file_was_put_beside_the_packages() -> None:
-    recorded = {Path(package.locate_file(file)).resolve() for package in installed() for file in package.files or []}
-    found = {file for file in PACKAGES.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    recorded = {os.path.normpath(str(package.locate_file(file))) for package in installed() for file in package.files or []}
+    folders = ((folder, files) for folder, _, files in os.walk(PACKAGES) if os.path.basename(folder) != "__pycache__")
+    found = {os.path.join(folder, file) for folder, files in folders for file in files}
     assert found - recorded == set()
 
 
@@ -67,16 +69,22 @@ def test_nothing_runs_before_the_packages() -> None:
 def replacers_in(file: Path) -> set[str]:
     """What of a file could put something in the place of something else."""
     used: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
+    for node in ast.walk(tree):
         match node:
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 used |= {part for alias in names for part in alias.name.split(".")}
                 used |= set((getattr(node, "module", None) or "").split("."))
             case ast.Name(id=name) | ast.arg(arg=name):
                 used.add(name)
-            # An assignment to an attribute changes an object; of one's own it is `self`'s.
-            case ast.Assign(targets=[ast.Attribute() as target]) if not ast.unparse(target).startswith("self."):
-                used.add("setattr")
+            # A part of a package is changed by an assignment to an attribute of its module, or of a class in it.
+            case ast.Assign(targets=targets):
+                told = [target for target in targets if not ast.unparse(target).startswith("os.environ[")]
+                owners = [ast.unparse(part.value) for target in told for part in ast.walk(target) if isinstance(part, ast.Attribute)]
+                if any(owner.split(".")[0] in imported for owner in owners):
+                    used.add("setattr")
     return used & REPLACERS
 
 

@@ -1,10 +1,11 @@
 //! Data, models, codes, environments and components: containers by name, versions in them.
 
-use super::{Answer, Arm, names};
+use super::{Answer, Arm, model_address, names};
 use crate::online::rules::Refusal;
 use crate::surface::Reply;
 use crate::surface::lists::{has_all, ordered};
 use crate::tags;
+use crate::world::World;
 use serde_json::{Map, Value, json};
 
 /// What is particular to a kind of asset.
@@ -115,17 +116,15 @@ impl Arm<'_> {
         let world = self.estate.world();
         let id = self.id();
         let container = id.rsplit_once('/').map_or("", |(container, _)| container);
+        if let Some(hash) = self.call.text("hash") {
+            return Ok(Reply::ok(self.call.page(self.with_hash(&world, hash), 100)));
+        }
         let hidden = world.resource(container).is_some_and(|container| !self.viewed(container))
             && !self.call.text("listviewtype").is_some_and(|view| view.eq_ignore_ascii_case("ArchivedOnly"));
         let mut found: Vec<Value> = match hidden {
             true => Vec::new(),
             false => world.members(&id).into_iter().filter(|version| self.viewed(version)).cloned().collect(),
         };
-        if let Some(hash) = self.call.text("hash") {
-            found.retain(|version| {
-                version.pointer("/properties/properties/hash_sha256").and_then(Value::as_str) == Some(hash)
-            });
-        }
         let text = |version: &Value, field: &str| {
             version.pointer(&format!("/properties/{field}")).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -139,6 +138,15 @@ impl Arm<'_> {
         // The newest first, unless another order is asked for.
         let found = ordered(found, self.call.text("$orderby").or(Some("createdtime desc")));
         Ok(Reply::ok(self.call.page(found, 100)))
+    }
+
+    /// Versions whose content has a hash, whatever their names: code that is uploaded is named by chance, and asked for
+    /// by its hash before.
+    fn with_hash(&self, world: &World, hash: &str) -> Vec<Value> {
+        let of_kind = format!("{}/{}/", self.call.workspace, self.call.segment(0).to_ascii_lowercase());
+        let has =
+            |body: &Value| body.pointer("/properties/properties/hash_sha256").and_then(Value::as_str) == Some(hash);
+        world.below(&of_kind).filter(|(_, known)| has(&known.body)).map(|(_, known)| known.body.clone()).collect()
     }
 
     fn put_container(&self, kind: &Kind, name: &str) -> Answer {
@@ -184,6 +192,7 @@ impl Arm<'_> {
         if known.is_none() {
             self.check_new(&given)?;
         }
+        let given = if kind.what == "model" { self.settled(given) } else { given };
         let mut world = self.estate.world();
         // Somebody else may have made it meanwhile.
         let known = world.resource(&id).cloned().or(known);
@@ -232,6 +241,27 @@ impl Arm<'_> {
         }
     }
 
+    /// A model as the service keeps it: where its files lie in a datastore, and of an MLflow model its flavors.
+    fn settled(&self, mut given: Map<String, Value>) -> Map<String, Value> {
+        let uri = given.get("modelUri").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let jobs = &self.routes.plane.jobs;
+        let Ok(found) = jobs.resolve(&self.call.workspace, &uri) else { return given };
+        if let Some(job) = model_address::job_of(&uri) {
+            given.entry("jobName").or_insert_with(|| Value::from(job));
+            let stores = format!("{}/datastores", self.call.workspace);
+            let stores: Vec<Value> = self.estate.world().members(&stores).into_iter().cloned().collect();
+            if let Some(address) = model_address::in_datastore(&stores, &found.place) {
+                given.insert("modelUri".to_owned(), Value::from(address));
+            }
+        }
+        let flavored = given.get("flavors").and_then(Value::as_object).is_some_and(|flavors| !flavors.is_empty());
+        let mlflow = given.get("modelType").and_then(Value::as_str) == Some("mlflow_model");
+        if let (true, false, Some(file)) = (mlflow, flavored, jobs.ground().read(&found.place.join("MLmodel"))) {
+            given.insert("flavors".to_owned(), model_address::flavors(&String::from_utf8_lossy(&file)));
+        }
+        given
+    }
+
     /// A model of a job's output needs that output.
     fn check_output(&self, uri: &str) -> Result<(), Refusal> {
         if !uri.starts_with("azureml://jobs/") && !uri.starts_with("runs:/") {
@@ -278,6 +308,10 @@ fn changed(kind: &Kind, known: &Value, given: &Map<String, Value>) -> Result<Map
     for field in kind.fixed {
         let (old, new) = (before.get(*field).unwrap_or(&Value::Null), given.get(*field).unwrap_or(&Value::Null));
         if !new.is_null() && !same(old, new) {
+            if field.ends_with("Uri") {
+                // The words by which azure-ai-ml knows this refusal.
+                return Err(user_error("Asset paths cannot be updated.".to_owned()));
+            }
             return Err(user_error(format!(
                 "A version never changes: {field} is {old} and can't become {new}. Make a new version."
             )));
@@ -327,6 +361,9 @@ fn complete(kind: &Kind, made: &mut Value) {
     }
     if kind.what == "environment" {
         properties["environmentType"] = Value::from("UserCreated");
+        if properties.pointer("/build/contextUri").is_some() && properties["build"]["dockerfilePath"].is_null() {
+            properties["build"]["dockerfilePath"] = Value::from("Dockerfile");
+        }
     }
 }
 
@@ -347,5 +384,15 @@ mod tests {
         assert_eq!(after["properties"], json!({"p": "1", "q": "3"}));
         assert_eq!(put(json!({"dataUri": "azureml://datastores/d/paths/y"})).unwrap_err().code, "UserError");
         assert!(put(json!({"dataType": "uri_file"})).is_err());
+    }
+
+    #[test]
+    fn an_environment_that_is_built_has_a_docker_file() {
+        let mut made = json!({"properties": {"build": {"contextUri": "azureml://datastores/d/paths/x/"}}});
+        complete(&kind("environments"), &mut made);
+        assert_eq!(made["properties"]["build"]["dockerfilePath"], "Dockerfile");
+        let mut made = json!({"properties": {"image": "i"}});
+        complete(&kind("environments"), &mut made);
+        assert!(made["properties"].get("build").is_none());
     }
 }

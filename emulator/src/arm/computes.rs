@@ -23,10 +23,16 @@ impl Arm<'_> {
             ("PUT", name, "") => self.put_compute(name),
             ("PATCH", _, "") => self.patch_compute(),
             ("DELETE", _, "") => self.delete_compute(),
-            ("POST", _, "listnodes") => Ok(Reply::ok(json!({"nodes": []}))),
+            ("POST", _, "listnodes") => self.list_nodes(),
             ("POST", _, "start" | "stop" | "restart") => Ok(Reply::empty(202)),
             _ => Ok(Reply::not_allowed()),
         }
+    }
+
+    fn list_nodes(&self) -> Answer {
+        let id = format!("{}/computes/{}", self.call.workspace, self.call.segment(1));
+        let known = self.estate.world().resource(&id).cloned().ok_or_else(|| self.no_compute())?;
+        Ok(Reply::ok(json!({"nodes": node_list(&known)})))
     }
 
     fn no_compute(&self) -> Refusal {
@@ -108,6 +114,7 @@ impl Arm<'_> {
             }
         }
         known["properties"]["modifiedOn"] = Value::from(modified);
+        nodes(known);
         let failed = matches!(self.incoming.orders.fate, Fate::Fail { .. });
         known["properties"]["provisioningState"] = Value::from(if failed { "Failed" } else { "Succeeded" });
         Ok(Reply::ok(known.clone()))
@@ -184,6 +191,20 @@ fn nodes(made: &mut Value) {
         "idleNodeCount": least, "runningNodeCount": 0, "preparingNodeCount": 0, "unusableNodeCount": 0,
         "leavingNodeCount": 0, "preemptedNodeCount": 0,
     });
+}
+
+/// The machines of a cluster, by what their counts say.
+fn node_list(known: &Value) -> Vec<Value> {
+    let id = known.get("id").and_then(Value::as_str).unwrap_or_default();
+    let count = known.pointer("/properties/properties/currentNodeCount").and_then(Value::as_u64).unwrap_or(0);
+    let node = |number: u64| {
+        let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{id} {number}").as_bytes()).simple();
+        json!({
+            "nodeId": format!("tvmps_{name}_d"), "nodeState": "idle", "port": 50_000 + number,
+            "privateIpAddress": format!("10.0.{}.{}", number / 250, 4 + number % 250),
+        })
+    };
+    (0..count).map(node).collect()
 }
 
 fn settle(known: &mut Value, fate: &Fate) {

@@ -7,6 +7,7 @@ mod datastores;
 mod diagnose;
 mod generic;
 mod locations;
+mod model_address;
 mod monitor;
 mod names;
 pub(crate) mod providers;
@@ -242,6 +243,20 @@ impl Arm<'_> {
         Begun { operation: operations::new_id(prefix), work, follow }
     }
 
+    /// A resource below or of a workspace, as a read of it would show it.
+    fn read(&self, path: &str) -> Value {
+        let segments: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
+        let (workspace, below) = segments.split_at(WORKSPACE.min(segments.len()));
+        let workspace = format!("/{}", workspace.join("/").to_ascii_lowercase());
+        let base = self.call.base.clone();
+        let call = Call { method: "GET".to_owned(), workspace, path: below.to_vec(), base, ..Call::default() };
+        if let Some(reply) = self.routes.plane.arm(&call) {
+            return reply.body;
+        }
+        let known = self.estate.world().resource(path).cloned().unwrap_or_default();
+        if below.is_empty() && !known.is_null() { workspaces::show(&known, &call.base) } else { known }
+    }
+
     /// How an operation stands.
     fn operation(&self, kind: &str, id: &str) -> Answer {
         let missing =
@@ -251,7 +266,10 @@ impl Arm<'_> {
             self.estate.authorize(&self.claims, "Microsoft.MachineLearningServices/workspaces/read", &resource)?;
         }
         if kind.ends_with("operationresults") {
-            let (status, body) = self.estate.operations.result(id).ok_or_else(missing)?;
+            let (status, mut body) = self.estate.operations.result(id).ok_or_else(missing)?;
+            if let Some(changed) = self.estate.operations.changed(id) {
+                body = self.read(&changed);
+            }
             return Ok(Reply { status, body, begun: None });
         }
         self.estate.operations.status(&self.id(), id).map(Reply::ok).ok_or_else(missing)

@@ -28,6 +28,9 @@ impl Gate for Estate {
         if let Ok(claims) = self.authenticate(&incoming.headers, audiences("")) {
             self.operations.is_of(operation, workspace, &claims.oid);
         }
+        if incoming.method == "PATCH" {
+            self.operations.changes(operation, &incoming.path);
+        }
     }
 
     fn end(&self, operation: &str, end: OperationEnd) {

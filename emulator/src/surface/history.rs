@@ -121,6 +121,8 @@ impl Plane {
                     true => unknown(&format!("Could not find experiment with name '{name}'")),
                 }
             }
+            // What MLflow 3 calls logged models, AutoML has none of: its models are artifacts of runs.
+            ("POST", "logged-models", "search") => Reply::ok(json!({"models": []})),
             ("GET", "artifacts", "list") => self.list_artifacts(call, id, &artifacts),
             _ => Reply::not_allowed(),
         }

@@ -3,7 +3,7 @@
 pub(crate) mod http;
 pub(crate) mod signature;
 
-use crate::data_dir::{Keep, StoredBlob, StoredBlock};
+use crate::data_dir::{Keep, StoredBlob, StoredBlock, text};
 use crate::run_history::run::Location;
 use axum::body::Bytes;
 use jiff::Timestamp;
@@ -83,7 +83,9 @@ impl Blobs {
             modified: blob.modified,
             metadata: blob.metadata.clone(),
         };
-        self.keep.put(|| key(place), &stored);
+        // With the blob go the blocks that it was made of, or that it takes the place of.
+        let blocks = self.keep.keys(&block_key(place, "")).into_iter().map(|block| (block, None));
+        self.keep.write(std::iter::once((key(place), text(&stored))).chain(blocks).collect());
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Location, Blob>> {
@@ -173,10 +175,8 @@ impl Blobs {
         for block in blocks {
             content.extend_from_slice(known?.get(block)?);
         }
-        let used = staged.remove(place).unwrap_or_default();
-        if self.keep.is_on() {
-            self.keep.write(used.keys().map(|block| (block_key(place, block), None)).collect());
-        }
+        // They stay written down until the blob is.
+        staged.remove(place);
         Some(content.into())
     }
 }

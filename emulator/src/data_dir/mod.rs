@@ -130,6 +130,11 @@ impl Keep {
         open.journal.write(records.into_iter().chain(gone).collect());
     }
 
+    /// Keys of records that begin so.
+    pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
+        self.0.as_ref().map(|open| open.journal.keys(prefix)).unwrap_or_default()
+    }
+
     /// All records whose keys begin so.
     fn read<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>, DataDirError> {
         let Some(open) = &self.0 else { return Ok(Vec::new()) };

@@ -93,7 +93,8 @@ impl Online {
             }
             deployment.say(now, "The container was started again");
         }
-        self.lock().entry(workspace).or_default().insert(endpoint.name.to_ascii_lowercase(), endpoint);
+        // Not written down again: that would take those for removed that are not put back yet.
+        self.read().entry(workspace).or_default().insert(endpoint.name.to_ascii_lowercase(), endpoint);
     }
 
     /// Ends what nobody was told of when a process was killed: states of something under way, where no operation is.

@@ -64,13 +64,20 @@ async fn everything_is_there_after_the_process_was_killed() {
     let before = {
         let workspace = first.workspace().await;
         furnished(&workspace).await;
+        let other = json!({"location": "westeurope", "properties": {"authMode": "Key"}});
+        workspace.put("onlineEndpoints/other", other).await;
         (state(&first).await, predictions(&workspace).await)
     };
     let clock = first.control(Method::POST, "clock", json!({"advanceSeconds": 600})).await["now"].clone();
     let ca = std::fs::read(first.ca_file()).unwrap();
     drop(first);
 
+    let journal = || std::fs::read_to_string(folder.path().join("journal")).unwrap();
+    let written = journal();
     let second = launch(&folder).await;
+    // Where nothing was under way, a start changes nothing: killed in its middle, it can lose nothing.
+    let new = journal()[written.len()..].to_owned();
+    assert!(!new.contains("endpoint\\t") && !new.contains(":null"), "{new}");
     assert_eq!(std::fs::read(second.ca_file()).unwrap(), ca);
     // The token of before is good still.
     let workspace = Workspace { emulator: &second, token };

@@ -51,7 +51,8 @@ async fn registered(workspace: &Workspace<'_>, best: &str) {
     let model = |uri: String| json!({"properties": {"modelType": "mlflow_model", "modelUri": uri, "jobName": "p1"}});
     let uri = format!("azureml://jobs/{best}/outputs/artifacts/paths/outputs/mlflow-model/");
     let put = workspace.arm(Method::PUT, "models/bank/versions/1", model(uri)).await;
-    assert_eq!((put.status, &put.body["properties"]["flavors"]), (201, &json!({})), "{}", put.body);
+    let file = &put.body["properties"]["flavors"]["python_function"]["data"]["data"];
+    assert_eq!((put.status, file), (201, &json!("model.json")), "{}", put.body);
     let output = model("azureml://jobs/p1/outputs/m".to_owned());
     assert_eq!(workspace.arm(Method::PUT, "models/bank/versions/2", output).await.status, 201);
     let nowhere = model("azureml://jobs/p1/outputs/none".to_owned());

@@ -2,6 +2,7 @@
 
 mod buckets;
 
+use crate::control::exchanges::Underway;
 use crate::control::faults::answer::{ordered, reset, spoilt};
 use crate::control::faults::{Moment, Verdict};
 use crate::control::requests::Seen;
@@ -115,13 +116,20 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
         body: &incoming.body,
     });
     let verdict = app.estate.faults.judge(&method, &path, &incoming.body);
+    let underway = Underway::begin(&app.estate, &incoming, writes_answer(&verdict));
     incoming.orders = verdict.orders.clone();
     let mut response = carried_out(&app, incoming, &verdict).await;
     stamp(&mut response, trace);
     let status = response.status().as_u16();
     app.estate.requests.end(seq, status);
     tracing::debug!(method, path, status, milliseconds = begun.elapsed().as_secs_f64() * 1000.0, "answered");
-    response
+    underway.answered(response).await
+}
+
+/// Whether the answer is not, or not quite, what the emulator itself says.
+fn writes_answer(verdict: &Verdict) -> bool {
+    let Verdict { answer, reset, truncated, headers, date_skew, .. } = verdict;
+    answer.is_some() || reset.is_some() || truncated.is_some() || date_skew.is_some() || !headers.is_empty()
 }
 
 /// Answers a request as its verdict says.

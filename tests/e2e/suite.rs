@@ -4,6 +4,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use azureml_operator_tests::contract::ledger::{self, Ledger};
 use azureml_operator_tests::failure::{Failure, Result};
 use azureml_operator_tests::places;
 use azureml_operator_tests::process::asked_to_end;
@@ -60,6 +61,10 @@ impl Suite {
     pub fn run(self) -> ExitCode {
         let mut arguments = Arguments::from_args();
         arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
+        if let Err(failure) = Ledger::open() {
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
+        }
         self.runtime.spawn(end_on_signal(self.world.clone()));
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if conclusion.has_failed() {
@@ -73,8 +78,18 @@ impl Suite {
         if let Err(failure) = &stopped {
             eprintln!("at the end: {failure}");
         }
-        if conclusion.has_failed() || stopped.is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        let as_the_api_says = conclude(&arguments);
+        if conclusion.has_failed() || stopped.is_err() || !as_the_api_says { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
+}
+
+/// Tells whether all that went over the wire is as the API says.
+fn conclude(arguments: &Arguments) -> bool {
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty();
+    let Some(conclusion) = Ledger::current().and_then(|ledger| ledger.conclude(whole)) else { return true };
+    let holds = if conclusion.holds { "ok" } else { "FAILED" };
+    println!("test {} ... {holds}\n\n{}", ledger::NAME, conclusion.text);
+    conclusion.holds
 }
 
 /// A signal ends what the tests share before the process: temporary folders would stay behind otherwise.

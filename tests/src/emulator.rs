@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::contract::collector::{Collector, Page};
+use crate::contract::ledger::Ledger;
 use crate::failure::{Failure, Result, While};
 use crate::places;
 use crate::process::Daemon;
@@ -26,6 +28,8 @@ pub struct Emulator {
     folder: TempDir,
     control: Control,
     cloud_file: PathBuf,
+    /// Where what goes over the wire is checked.
+    collector: Option<Collector>,
 }
 
 /// What the emulator tells when it serves.
@@ -57,7 +61,11 @@ impl Emulator {
         let control = Control::new(&served)?;
         let cloud_file = folder.path().join("cloud.yaml");
         tls::write(&cloud_file, &control.cloud().await?)?;
-        Ok(Self { daemon, folder, control, cloud_file })
+        let collector = match Ledger::current() {
+            Some(ledger) => Some(Collector::start(&control, ledger).await?),
+            None => None,
+        };
+        Ok(Self { daemon, folder, control, cloud_file, collector })
     }
 
     /// What the operator's `--cloud-file` reads to take this emulator for Azure.
@@ -83,6 +91,9 @@ impl Emulator {
     /// # Errors
     /// When it has to be killed.
     pub async fn stop(&self) -> Result {
+        if let Some(collector) = &self.collector {
+            collector.finish().await?;
+        }
         self.daemon.stop(Duration::from_secs(5)).await?;
         places::remove(self.folder.path())
     }
@@ -314,6 +325,22 @@ impl Control {
         let contains: String = url::form_urlencoded::byte_serialize(contains.as_bytes()).collect();
         let path = format!("requests?since={since}&contains={contains}&writes={writes}");
         Ok(serde_json::from_value(self.call(Method::GET, &path, None).await?)?)
+    }
+
+    /// From now on exchanges are kept until they are fetched, as many as fit.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn keep_exchanges(&self, bytes: usize) -> Result {
+        self.call(Method::POST, "exchanges", Some(json!({"keepBytes": bytes}))).await.map(|_| ())
+    }
+
+    /// The exchanges since a number; it forgets those before.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn exchanges(&self, since: u64) -> Result<Page> {
+        Ok(serde_json::from_value(self.call(Method::GET, &format!("exchanges?since={since}"), None).await?)?)
     }
 
     /// The number of the next request.

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod azure;
 pub mod azure_client;
 pub mod cluster;
+pub mod contract;
 pub mod diagnosis;
 pub mod door;
 pub mod emulator;

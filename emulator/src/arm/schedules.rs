@@ -94,7 +94,7 @@ impl Arm<'_> {
         }
         self.free(known)?;
         drop(world);
-        let begun = self.begin(OF_SCHEDULE, Follow::Both, move |estate, fate| {
+        let begun = self.begin(OF_SCHEDULE, Follow::Location, move |estate, fate| {
             if *fate == Fate::Proceed {
                 estate.world().delete_resource(&id);
             }

@@ -1,5 +1,6 @@
 //! `/_emulator/`: what tests and people set and see, without authentication.
 
+pub(crate) mod exchanges;
 pub(crate) mod faults;
 pub(crate) mod manners;
 mod page;
@@ -68,6 +69,16 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
                 writes: text("writes") == "true",
             };
             response(200, &estate.requests.show(&wanted))
+        }
+        ("POST", ["exchanges"]) => {
+            let bytes = body.get("keepBytes").and_then(Value::as_u64).and_then(|bytes| usize::try_from(bytes).ok());
+            let Some(bytes) = bytes else { return error(400, "keepBytes is how many bytes may be kept.") };
+            estate.exchanges.keep(bytes);
+            response(200, &json!({}))
+        }
+        ("GET", ["exchanges"]) => {
+            let since = query.get("since").and_then(|since| since.parse().ok()).unwrap_or(0);
+            response(200, &estate.exchanges.fetch(since))
         }
         ("POST", ["faults"]) => match estate.faults.add(body) {
             Ok(id) => response(200, &json!({"id": id})),

@@ -11,10 +11,14 @@ const KEPT: usize = 200_000;
 /// Bodies longer than this are not kept.
 const LONGEST: usize = 64 * 1024;
 
-const MASK: &str = "***";
+/// Stands for what nobody may read.
+pub(super) const MASK: &str = "***";
 
 /// Fields whose values nobody may read, in lower case.
-const SECRET: [&str; 14] = [
+const SECRET: [&str; 17] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
     "client_secret",
     "client_assertion",
     "clientsecret",
@@ -188,7 +192,7 @@ impl Requests {
     }
 }
 
-fn masked_query(query: &str) -> String {
+pub(super) fn masked_query(query: &str) -> String {
     let part = |part: &str| match part.split_once('=') {
         Some((name, _)) if ["sig", "code"].contains(&name.to_ascii_lowercase().as_str()) => format!("{name}={MASK}"),
         _ => part.to_owned(),
@@ -216,7 +220,7 @@ fn masked_body(body: &[u8]) -> Value {
     }
 }
 
-fn mask(value: &mut Value) {
+pub(super) fn mask(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {

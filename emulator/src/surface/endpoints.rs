@@ -115,14 +115,14 @@ fn put(begun: online::Begun, operation: String) -> Reply {
 }
 
 fn patched(begun: online::Begun, operation: String) -> Reply {
-    Reply { status: 202, body: begun.shown, begun: Some(Begun { operation, work: begun.work, follow: Follow::Both }) }
+    Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work: begun.work, follow: Follow::Location }) }
 }
 
 fn deleted(work: Option<online::Work>, operation: String) -> Reply {
     match work {
         None => Reply::empty(204),
         Some(work) => {
-            Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, follow: Follow::Both }) }
+            Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work, follow: Follow::Location }) }
         }
     }
 }

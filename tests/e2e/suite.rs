@@ -79,7 +79,11 @@ impl Suite {
             eprintln!("at the end: {failure}");
         }
         let as_the_api_says = conclude(&arguments);
-        if conclusion.has_failed() || stopped.is_err() || !as_the_api_says { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if conclusion.has_failed() || stopped.is_err() || !as_the_api_says {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }
 

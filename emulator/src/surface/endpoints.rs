@@ -115,7 +115,11 @@ fn put(begun: online::Begun, operation: String) -> Reply {
 }
 
 fn patched(begun: online::Begun, operation: String) -> Reply {
-    Reply { status: 202, body: Value::Null, begun: Some(Begun { operation, work: begun.work, follow: Follow::Location }) }
+    Reply {
+        status: 202,
+        body: Value::Null,
+        begun: Some(Begun { operation, work: begun.work, follow: Follow::Location }),
+    }
 }
 
 fn deleted(work: Option<online::Work>, operation: String) -> Reply {

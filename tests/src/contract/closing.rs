@@ -12,7 +12,17 @@ const REFERENCE: &str = "#/components/schemas/";
 
 /// Keywords that constrain a value and mean the same in both.
 const KEPT: [&str; 12] = [
-    "type", "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems",
+    "type",
+    "enum",
+    "const",
+    "format",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "minItems",
+    "maxItems",
     "minProperties",
 ];
 

@@ -130,7 +130,8 @@ impl Documents {
         for (path, methods) in document["paths"].as_object().doing("paths")? {
             let template = Template::parse(&format!("{prefix}{path}"));
             let shared = methods["parameters"].as_array().cloned().unwrap_or_default();
-            for (method, operation) in methods.as_object().doing(path)?.iter().filter(|(name, _)| *name != "parameters") {
+            for (method, operation) in methods.as_object().doing(path)?.iter().filter(|(name, _)| *name != "parameters")
+            {
                 let own = operation["parameters"].as_array().into_iter().flatten();
                 let parameters: Vec<Value> =
                     shared.iter().chain(own).map(|parameter| dereferenced(document, parameter).clone()).collect();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How the operator names itself to Azure; where it asks for tokens, it is Azure's SDK that asks.
-const OPERATOR: [&str; 2] = ["azureml-operator/", "azsdk-rust-identity/"];
+const OPERATOR: [&str; 2] = ["azureml-operator/", "azsdk-rust-"];
 
 /// A request and its answer. Secrets are masked.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -67,7 +67,8 @@ pub(super) fn of_answer(operation: &Operation, response: &Response, exchange: &E
     let mut wrong = |name: &str, what: &str| faults.push((format!("header {name}"), what.to_owned()));
     let declared = |name: &str| response.headers.iter().any(|known| known == name);
     let challenge = |name: &str| name == "www-authenticate" && answer.status == 401;
-    for name in headers.keys().filter(|name| !ANSWERED.contains(&name.as_str()) && !declared(name) && !challenge(name)) {
+    for name in headers.keys().filter(|name| !ANSWERED.contains(&name.as_str()) && !declared(name) && !challenge(name))
+    {
         wrong(name, &format!("{} has no such header", answer.status));
     }
     for name in ["x-ms-request-id", "x-ms-correlation-request-id"] {

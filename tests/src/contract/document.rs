@@ -86,19 +86,6 @@ pub struct Response {
     pub body: Option<Body>,
 }
 
-impl Operation {
-    /// Allows more headers.
-    fn also_takes(&mut self, headers: &Value) {
-        let names = headers.as_array().into_iter().flatten().filter_map(Value::as_str);
-        self.parameters.extend(names.map(|name| Parameter {
-            name: name.to_owned(),
-            header: true,
-            required: false,
-            schema: json!({"type": "string"}),
-        }));
-    }
-}
-
 impl Documents {
     /// Reads them.
     ///
@@ -111,9 +98,13 @@ impl Documents {
         let mut azure_ml: Value = serde_json::from_str(&text).doing("the document of Azure ML")?;
         let places = yaml("open-places", OPEN_PLACES)?;
         close_open_places(&mut azure_ml, &places)?;
-        let headers = &places["headers"];
         documents.add(&azure_ml)?;
-        documents.operations.iter_mut().for_each(|operation| operation.also_takes(&headers[operation.id.as_str()]));
+        for (id, parameters) in places["parameters"].as_object().doing("parameters")? {
+            let operation = documents.operations.iter_mut().find(|known| known.id == *id).doing(id)?;
+            for parameter in parameters.as_array().doing(id)? {
+                operation.parameters.push(read_parameter(parameter, "")?);
+            }
+        }
         for (name, text) in OURS {
             documents.add(&yaml(name, text)?).doing(name)?;
         }

@@ -17,7 +17,9 @@ use super::exemptions::Exemptions;
 const EXCHANGES: &[u8] = include_bytes!("../../contract/exchanges.json.gz");
 
 /// Objects that may have any property with text in it: dictionaries of the API, by the last parts of their pointers.
-const FREE: [&str; 10] = [
+const FREE: [&str; 12] = [
+    "additionalInfo/*/info",
+    "additionalInfo/*/info/value",
     "tags",
     "parameters",
     "properties/properties",

@@ -32,11 +32,8 @@ pub(crate) struct Estate {
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
     pub(crate) manners: Manners,
-<<<<<<< HEAD
     pub(crate) keep: Keep,
-=======
     pub(crate) exchanges: Exchanges,
->>>>>>> 7b4b69b (Check all that goes over the wire against the schemas of Azure's API)
     world: Mutex<World>,
     /// Object id of the emulator itself: what it does by requests of its own is allowed.
     itself: String,
@@ -58,13 +55,9 @@ impl Estate {
             faults: Faults::default(),
             requests: Requests::default(),
             manners: Manners::default(),
-<<<<<<< HEAD
             world: Mutex::new(world),
             keep,
-=======
             exchanges: Exchanges::default(),
-            world: Mutex::default(),
->>>>>>> 7b4b69b (Check all that goes over the wire against the schemas of Azure's API)
             itself: uuid::Uuid::new_v4().to_string(),
         })
     }

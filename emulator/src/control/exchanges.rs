@@ -221,11 +221,11 @@ impl Drop for Underway {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data_dir::Keep;
     use crate::surface::http::response;
-    use crate::tokens::Signer;
 
     fn estate() -> Arc<Estate> {
-        Arc::new(Estate::new(Signer::generate().unwrap()))
+        Arc::new(Estate::new(Keep::default()).unwrap())
     }
 
     fn incoming(path: &str, body: &str) -> Incoming {

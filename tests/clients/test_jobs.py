@@ -158,12 +158,14 @@ def test_a_pipeline_whose_step_fails_fails_with_it(ml: MLClient, tmp_path: Path)
     assert [step.status for step in ml.jobs.list(parent_job_name=name)] == ["Failed"]
 
 
-def test_a_pipeline_is_canceled_with_its_steps(ml: MLClient, tmp_path: Path) -> None:
+def test_a_pipeline_that_waits_is_canceled(ml: MLClient, place: Place, control: Control, tmp_path: Path) -> None:
     with_cluster(ml)
-    name = ml.jobs.create_or_update(pipeline_of(with_data(ml, tmp_path, rows=4000), trials=60)).name
-    until(lambda: list(ml.jobs.list(parent_job_name=name)) or None, "its step")
+    data = with_data(ml, tmp_path)
+    control.fault("PUT", f"/{place.name}/jobs/", {"jobTakesMilliseconds": 600_000}, count=1)
+    name = ml.jobs.create_or_update(pipeline_of(data)).name
     ml.jobs.begin_cancel(name).result()
     assert ended(ml, name).status == "Canceled"
+    assert "Completed" not in [step.status for step in ml.jobs.list(parent_job_name=name)]
 
 
 def test_the_model_of_the_best_trial_is_downloaded(trained: Trained, tmp_path: Path) -> None:

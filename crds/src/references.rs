@@ -3,12 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
+
 /// An object of the same namespace, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalRef {
     /// The object's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = rules::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
 }
 
@@ -17,7 +19,7 @@ pub struct LocalRef {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = rules::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
     /// The key in the Secret's data.
     #[schemars(length(min = 1, max = 253))]
@@ -29,7 +31,7 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapKeyRef {
     /// The ConfigMap's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = rules::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
     /// The key in the ConfigMap's data.
     #[schemars(length(min = 1, max = 253))]
@@ -41,7 +43,7 @@ pub struct ConfigMapKeyRef {
 #[serde(rename_all = "camelCase")]
 pub struct CertificateRef {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = rules::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
     /// The key that holds certificate and private key, PEM or PKCS#12.
     #[schemars(length(min = 1, max = 253))]

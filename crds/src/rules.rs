@@ -12,6 +12,8 @@ pub const WORKSPACE_NAME: &str = "^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$";
 pub const COMPUTE_NAME: &str = "^[a-zA-Z][a-zA-Z0-9-]{2,23}$";
 /// Azure's rule for names of endpoints and deployments.
 pub const ENDPOINT_NAME: &str = "^[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]$";
+/// Kubernetes' rule for names of objects: no slash, so that no name is a path to another namespace's.
+pub const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// A GUID.
 pub const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 /// A decimal number, written as text so that no digit is lost.

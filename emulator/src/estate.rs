@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::control::exchanges::Exchanges;
 use crate::control::faults::Faults;
 use crate::control::requests::Requests;
+use crate::control::secrets::Secrets;
 use crate::data_dir::{DataDirError, Keep};
 use crate::entra;
 use crate::manners::Manners;
@@ -31,6 +32,7 @@ pub(crate) struct Estate {
     pub(crate) operations: Operations,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
+    pub(crate) secrets: Secrets,
     pub(crate) manners: Manners,
     pub(crate) keep: Keep,
     pub(crate) exchanges: Exchanges,
@@ -54,6 +56,7 @@ impl Estate {
             operations: Operations::kept_by(keep.clone()),
             faults: Faults::default(),
             requests: Requests::default(),
+            secrets: Secrets::default(),
             manners: Manners::default(),
             world: Mutex::new(world),
             keep,

@@ -115,6 +115,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<Body>
         principal: principal(&app, &incoming),
         body: &incoming.body,
     });
+    app.estate.secrets.asked(&incoming);
     let verdict = app.estate.faults.judge(&method, &path, &incoming.body);
     let underway = Underway::begin(&app.estate, &incoming, writes_answer(&verdict));
     incoming.orders = verdict.orders.clone();
@@ -152,6 +153,7 @@ async fn carried_out(app: &Arc<App>, incoming: Incoming, verdict: &Verdict) -> R
     // A task of its own: what has begun is done whole, whether the client waits for the answer or not.
     let executed = tokio::spawn(async move { executor.route(&incoming).await }).await;
     let response = executed.unwrap_or_else(|why| error(500, "InternalServerError", &why.to_string()));
+    let response = app.estate.secrets.answered(response).await;
     if let Some(held) = &verdict.after {
         held.wait().await;
     }

@@ -215,6 +215,7 @@ async fn workload_identity(
 ) -> Result<CredentialSource, Error> {
     let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
     let name = &identity.service_account_name;
+    check_name("ServiceAccount", name)?;
     if accounts.get_metadata_opt(name).await?.is_none() {
         return Err(Halt::wait(
             reasons::SERVICE_ACCOUNT_NOT_FOUND,
@@ -326,6 +327,7 @@ async fn secret_value(
     reference: &SecretKeyRef,
     what: &str,
 ) -> Result<SecretSlice<u8>, Error> {
+    check_name("Secret", &reference.name)?;
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let Some(secret) = api.get_opt(&reference.name).await? else {
         return Err(Halt::wait(
@@ -340,6 +342,20 @@ async fn secret_value(
         Some(_) => Err(secret_invalid(namespace, reference, "is empty under key", what).into()),
         None => Err(secret_invalid(namespace, reference, "has no key", what).into()),
     }
+}
+
+/// A name with a slash would be a path of the Kubernetes API, to another namespace at worst. The custom resource's schema
+/// refuses it; one that was stored by an older schema is refused here.
+fn check_name(kind: &str, name: &str) -> Result<(), Halt> {
+    let allowed =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character);
+    if !name.is_empty() && name.chars().all(allowed) && !name.starts_with('.') {
+        return Ok(());
+    }
+    let message = format!(
+        "spec.credentials names {kind} {name:?}, which can't be a name. Write the name of a {kind} of this namespace."
+    );
+    Err(Halt::person(reasons::INVALID_SPEC, message))
 }
 
 fn secret_invalid(namespace: &str, reference: &SecretKeyRef, trouble: &str, what: &str) -> Halt {
@@ -387,6 +403,16 @@ mod tests {
 
     fn at(namespace: &str, name: &str) -> Option<SecretAt> {
         Some((namespace.to_owned(), name.to_owned()))
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        for name in ["azure-ml-ops", "a.b-c"] {
+            assert_eq!(check_name("Secret", name), Ok(()), "{name}");
+        }
+        for name in ["other/azure-ml-ops", "../../other/secrets/azure-ml-ops", "..", "a%2Fb", "a?b", "A", ""] {
+            assert!(check_name("Secret", name).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! | [`inventory`] | lists of Azure's that objects at rest share |
 //! | [`fetch`] | downloads for web datasets, within bounds |
 //! | [`run`], [`leader`] | wiring, and who of several replicas acts |
-//! | [`settings`], [`metrics`], [`health`], [`events`] | what they say |
+//! | [`settings`], [`metrics`], [`health`], [`events`], [`logging`] | what they say |
 
 pub mod context;
 pub mod credentials;
@@ -22,6 +22,7 @@ pub mod health;
 pub mod inventory;
 pub mod kinds;
 pub mod leader;
+pub mod logging;
 pub mod metrics;
 pub mod ownership;
 pub mod rollout;

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use azureml_operator::settings::{Cli, Command, LogFormat, Settings};
+use azureml_operator::logging;
+use azureml_operator::settings::{Cli, Command, Settings};
 use clap::Parser;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     // One TLS provider for the whole process, chosen before anything can choose another.
@@ -36,11 +38,6 @@ fn main() -> ExitCode {
 }
 
 fn log(settings: &Settings) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let filter = tracing_subscriber::EnvFilter::builder().parse(&settings.log)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.with_ansi(false).init(),
-    }
+    logging::subscriber(&settings.log, settings.log_format, std::io::stderr)?.init();
     Ok(())
 }

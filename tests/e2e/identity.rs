@@ -1,5 +1,10 @@
 //! As whom the operator acts, and whom it lets share the workspace.
 
+mod clouds;
+mod managed;
+mod rotation;
+mod strangers;
+
 use std::sync::Arc;
 
 use azureml_operator_tests::api;
@@ -8,6 +13,7 @@ use azureml_operator_tests::failure::{Failure, Result, While};
 use azureml_operator_tests::scenario::Scenario;
 use azureml_operator_tests::tls;
 use azureml_operator_tests::world::World;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::small;
@@ -26,6 +32,10 @@ pub fn tests(suite: &mut Suite) {
     suite.add("identity::the_operators_own_identity_is_for_namespaces_that_are_listed", own_identity);
     suite.add("identity::a_wrong_secret_heals_when_it_is_put_right", wrong_secret);
     suite.add("identity::a_changed_secret_takes_effect_without_a_restart", changed_secret);
+    clouds::tests(suite);
+    managed::tests(suite);
+    rotation::tests(suite);
+    strangers::tests(suite);
     suite.add("identity::roles_are_given_found_again_corrected_and_taken_back", access);
     suite.add("identity::a_role_that_others_gave_counts_and_stays", others);
 }
@@ -98,7 +108,10 @@ async fn principals(world: Arc<World>) -> Result {
     });
     let certificate = tls::application("ml-ops")?;
     scenario.emulator.certify(principal, &certificate.certificate).await?;
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "forms"}, "stringData": {
+    let password = format!("password {}", uuid::Uuid::new_v4());
+    let packed = BASE64.encode(&tls::pkcs12(&certificate, &password)?);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "forms"}, "data": {"certificate.pfx": packed}, "stringData": {
+        "certificate-password": format!("{password}\n"),
         "certificate.pem": format!("{}{}", certificate.key, certificate.certificate),
         "password": principal.secret,
         "printed": scenario.azure.printed().to_string(),
@@ -115,6 +128,11 @@ async fn principals(world: Arc<World>) -> Result {
             "by-certificate",
             json!({"tenantId": principal.tenant, "clientId": principal.client_id,
                    "clientCertificateRef": {"name": "forms", "key": "certificate.pem"}}),
+        ),
+        (
+            "by-pkcs12",
+            json!({"tenantId": principal.tenant, "clientId": principal.client_id,
+                   "clientCertificateRef": {"name": "forms", "key": "certificate.pfx", "passwordKey": "certificate-password"}}),
         ),
         ("by-print", json!({"sdkAuthRef": {"name": "forms", "key": "printed"}})),
         ("by-sdk-auth", json!({"sdkAuthRef": {"name": "forms", "key": "sdk-auth"}})),

@@ -16,6 +16,7 @@ mod ownership;
 mod rebuild;
 mod rest;
 mod rollout;
+mod secrets;
 mod small;
 mod suite;
 mod workspace;
@@ -40,6 +41,7 @@ fn main() -> std::io::Result<ExitCode> {
     rebuild::tests(&mut suite);
     rest::tests(&mut suite);
     rollout::tests(&mut suite);
+    secrets::tests(&mut suite);
     workspace::tests(&mut suite);
     Ok(suite.run())
 }

@@ -20,13 +20,15 @@ pub struct Suite {
     runtime: Arc<Runtime>,
     world: Arc<World>,
     trials: Vec<Trial>,
+    /// Those that look back on all others.
+    last: Vec<Trial>,
 }
 
 impl Suite {
     /// An empty one.
     pub fn new() -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new() })
+        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new(), last: Vec::new() })
     }
 
     /// Adds a test.
@@ -35,14 +37,37 @@ impl Suite {
         F: FnOnce(Arc<World>) -> R + Send + 'static,
         R: Future<Output = Result> + Send + 'static,
     {
+        let trial = self.trial(name.into(), test);
+        self.trials.push(trial);
+    }
+
+    /// Adds a test that looks back on what all others did, and gives the failures that it found. It runs after them,
+    /// whichever of them the command line chose.
+    pub fn add_last<F, R>(&mut self, name: impl Into<String>, test: F)
+    where
+        F: FnOnce(Arc<World>) -> R + Send + 'static,
+        R: Future<Output = Result<Vec<String>>> + Send + 'static,
+    {
+        let trial = self.trial(name.into(), |world| async move {
+            let failures = test(world).await?;
+            if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
+        });
+        self.last.push(trial);
+    }
+
+    fn trial<F, R>(&self, name: String, test: F) -> Trial
+    where
+        F: FnOnce(Arc<World>) -> R + Send + 'static,
+        R: Future<Output = Result> + Send + 'static,
+    {
         let (runtime, world) = (self.runtime.clone(), self.world.clone());
-        self.trials.push(Trial::test(name, move || {
+        Trial::test(name, move || {
             // On a thread of the runtime, so that a panic is this test's failure and nothing else's.
             match runtime.block_on(runtime.spawn(test(world))) {
                 Ok(result) => result.map_err(Failed::from),
                 Err(panicked) => Err(Failed::from(panicked.to_string())),
             }
-        }));
+        })
     }
 
     /// Adds a test that gives the failures that it found.
@@ -58,7 +83,7 @@ impl Suite {
     }
 
     /// Runs those that the command line chooses, and ends what they shared.
-    pub fn run(self) -> ExitCode {
+    pub fn run(mut self) -> ExitCode {
         let mut arguments = Arguments::from_args();
         arguments.test_threads = arguments.test_threads.or(Some(AT_ONCE));
         if let Err(failure) = Ledger::open() {
@@ -66,8 +91,16 @@ impl Suite {
             return ExitCode::FAILURE;
         }
         self.runtime.spawn(end_on_signal(self.world.clone()));
-        let conclusion = libtest_mimic::run(&arguments, self.trials);
-        if conclusion.has_failed() {
+        if arguments.list {
+            self.trials.append(&mut self.last);
+        }
+        let chosen = libtest_mimic::run(&arguments, self.trials);
+        // One after the other: each is to see what the others of them left.
+        let one = Some(1);
+        let all = Arguments { filter: None, skip: Vec::new(), exact: false, test_threads: one, ..arguments.clone() };
+        let last = if self.last.is_empty() { None } else { Some(libtest_mimic::run(&all, self.last)) };
+        let failed = chosen.has_failed() || last.is_some_and(|last| last.has_failed());
+        if failed {
             let folder = places::root().join("target/e2e");
             match self.runtime.block_on(self.world.save_logs(&folder)) {
                 Ok(()) => eprintln!("The logs of this run are in {}", folder.display()),
@@ -79,11 +112,7 @@ impl Suite {
             eprintln!("at the end: {failure}");
         }
         let as_the_api_says = conclude(&arguments);
-        if conclusion.has_failed() || stopped.is_err() || !as_the_api_says {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        }
+        if failed || stopped.is_err() || !as_the_api_says { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 }
 

@@ -89,7 +89,13 @@ async fn requests(scenario: &Scenario) -> String {
 /// Lines of the shared operator that speak of this namespace; a test with its own operator has its log at hand.
 async fn operator_log(scenario: &Scenario) -> String {
     let Ok(operator) = scenario.world.operator().await else { return String::new() };
-    let log = std::fs::read_to_string(operator.lock().await.log()).unwrap_or_default();
-    let about: Vec<&str> = log.lines().filter(|line| line.contains(&scenario.namespace)).collect();
+    let log = std::fs::read(operator.lock().await.log()).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let about: Vec<&str> = log.lines().filter(|line| is_ours(line) && line.contains(&scenario.namespace)).collect();
     about[about.len().saturating_sub(SHOWN)..].join("\n")
+}
+
+/// The operator's own words, of all that its libraries say at the highest level.
+pub(crate) fn is_ours(line: &str) -> bool {
+    !line.contains(r#""target":""#) || line.contains(r#""target":"azureml"#)
 }

@@ -282,6 +282,19 @@ impl Control {
         self.call(Method::POST, &format!("tenants/{}/principals", principal.tenant), Some(body)).await.map(|_| ())
     }
 
+    /// A new principal that is the managed identity of the machine, in a tenant.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn managed_identity(&self, tenant: &str) -> Result<Principal> {
+        let id = || uuid::Uuid::new_v4().to_string();
+        let principal =
+            Principal { tenant: tenant.to_owned(), client_id: id(), object_id: id(), secret: String::new() };
+        let body = json!({"clientId": principal.client_id, "objectId": principal.object_id, "managedIdentity": true});
+        self.call(Method::POST, &format!("tenants/{tenant}/principals"), Some(body)).await?;
+        Ok(principal)
+    }
+
     /// Lets it verify tokens of an issuer, such as a cluster.
     ///
     /// # Errors
@@ -315,6 +328,17 @@ impl Control {
     /// When it is refused.
     pub async fn unassign(&self, assignment: &str) -> Result {
         self.call(Method::DELETE, &format!("roleassignments/{assignment}"), None).await.map(|_| ())
+    }
+
+    /// The secrets that it got and gave: (what it is, the secret).
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn secrets(&self) -> Result<Vec<(String, String)>> {
+        let answer = self.call(Method::GET, "secrets", None).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = answer["secrets"].as_array().doing("the emulator's secrets")?.iter();
+        Ok(all.map(|secret| (text(&secret["what"]), text(&secret["value"]))).collect())
     }
 
     /// The requests since a number whose path or query contains a text.

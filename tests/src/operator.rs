@@ -38,6 +38,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// The kubeconfig that it acts by; none: its own, straight to the API server.
     pub kubeconfig: Option<PathBuf>,
+    /// The file that describes the cloud; none: the emulator's own.
+    pub cloud_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -53,6 +55,7 @@ impl Options {
             stalled_retry: "3s",
             arguments: Vec::new(),
             kubeconfig: None,
+            cloud_file: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Options {
             ["--poll", self.poll],
             ["--stalled-retry", self.stalled_retry],
             ["--max-backoff", "2s"],
+            ["--log", "trace"],
         ]
         .concat()
         .into_iter()
@@ -110,8 +114,9 @@ impl Operator {
         let address = format!("127.0.0.1:{}", places::free_port()?);
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(options.arguments());
+        let cloud_file = options.cloud_file.as_deref().unwrap_or(emulator.cloud_file());
         let fixed = [
-            ("--cloud-file", emulator.cloud_file().display().to_string()),
+            ("--cloud-file", cloud_file.display().to_string()),
             ("--http-listen", address.clone()),
             ("--fetch-allow-hosts", site.host().to_owned()),
             ("--fetch-ca-file", site.ca_file().display().to_string()),
@@ -119,6 +124,9 @@ impl Operator {
         arguments.extend(fixed.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
         let mut operator = Self { program, arguments, kubeconfig, address, folder, daemon: None };
         operator.launch()?;
+        // The log is searched for secrets when all is over.
+        let kept = places::kept_logs()?.join(format!("{}.log", uuid::Uuid::new_v4()));
+        std::fs::hard_link(operator.log(), &kept).doing(kept.display())?;
         operator.wait_until_ready().await?;
         Ok(operator)
     }
@@ -193,6 +201,10 @@ impl Operator {
     /// When it has to be killed, or ends badly.
     pub async fn stop(&mut self) -> Result {
         let Some(daemon) = self.daemon.take() else { return Ok(()) };
+        if let Ok(metrics) = self.metrics().await {
+            let kept = places::kept_logs()?.join(format!("{}.metrics", uuid::Uuid::new_v4()));
+            std::fs::write(&kept, metrics).doing(kept.display())?;
+        }
         let status = daemon.stop(Duration::from_secs(20)).await?;
         let tail = daemon.tail(25);
         status.success().then_some(()).ok_or_else(|| Failure::new(format!("azureml-operator ended: {status}\n{tail}")))
@@ -239,6 +251,9 @@ impl Operator {
     /// The last lines of its log.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {
-        crate::process::tail(&self.log(), lines)
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let own: Vec<&str> = log.lines().filter(|line| crate::diagnosis::is_ours(line)).collect();
+        own[own.len().saturating_sub(lines)..].join("\n")
     }
 }

@@ -40,6 +40,16 @@ pub fn scratch(part: &str) -> Result<TempDir> {
     tempfile::Builder::new().prefix(&format!("{part}-")).tempdir_in(&folder).doing(folder.display())
 }
 
+/// Where logs outlive the operators that wrote them, until the end of this process.
+///
+/// # Errors
+/// When it can't be made.
+pub fn kept_logs() -> Result<PathBuf> {
+    let folder = own_scratch().join("kept");
+    std::fs::create_dir_all(&folder).doing(folder.display())?;
+    Ok(folder)
+}
+
 /// Removes all that [`scratch`] made in this process: for an end at which handles are not dropped.
 ///
 /// # Errors

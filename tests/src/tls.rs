@@ -7,6 +7,7 @@ use rcgen::{
 };
 
 use crate::failure::{Result, While};
+use crate::secrets;
 
 /// A certificate and its key, as PEM.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?.pem();
+        secrets::note_key(&key.serialize_pem());
         Ok(Self { issuer: Issuer::new(params, key), certificate })
     }
 
@@ -63,9 +65,29 @@ impl Authority {
 /// When the key can't be made.
 pub fn application(name: &str) -> Result<Leaf> {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+    secrets::note_key(&key.serialize_pem());
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     Ok(Leaf { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
+}
+
+/// A certificate and its key as a PKCS#12 file under a password, as `openssl pkcs12 -export` writes it.
+///
+/// # Errors
+/// When openssl refuses.
+pub fn pkcs12(leaf: &Leaf, password: &str) -> Result<Vec<u8>> {
+    secrets::note("password of a certificate", password);
+    let folder = crate::places::scratch("pkcs12")?;
+    let (pem, file) = (folder.path().join("pair.pem"), folder.path().join("pair.pfx"));
+    std::fs::write(&pem, format!("{}{}", leaf.key, leaf.certificate)).doing(pem.display())?;
+    let mut command = std::process::Command::new("openssl");
+    command.args(["pkcs12", "-export", "-passout", "env:PASSWORD"]).env("PASSWORD", password);
+    let done = command.arg("-in").arg(&pem).arg("-out").arg(&file).output().doing("openssl pkcs12")?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        return Err(crate::failure::Failure::new(format!("openssl pkcs12: {said}")));
+    }
+    std::fs::read(&file).doing(file.display())
 }
 
 /// The keys by which an API server signs and verifies its service accounts' tokens: RSA, as clusters have by default.
@@ -75,6 +97,7 @@ pub fn application(name: &str) -> Result<Leaf> {
 pub fn service_account_keys(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
     let (private, public) = (folder.join("service-account.key"), folder.join("service-account.pub"));
+    secrets::note_key(&key.serialize_pem());
     write(&private, &key.serialize_pem())?;
     write(&public, &key.public_key_pem())?;
     Ok((private, public))

@@ -10,6 +10,8 @@ use crate::emulator::Emulator;
 use crate::failure::{Result, While};
 use crate::operator::{Operator, Options};
 use crate::places;
+use crate::record;
+use crate::secrets::Finder;
 use crate::site::Site;
 
 /// A cluster with an operator that all tests share, one for operators that a test ends, an emulator and a web site.
@@ -78,6 +80,43 @@ impl World {
             Ok(Arc::new(Mutex::new(operator)))
         };
         self.operator.get_or_try_init(start).await.cloned()
+    }
+
+    /// What leaked of the secrets of all tests into a log, an event, a status, an annotation or a metric, now that they
+    /// are over. How much was looked at is printed.
+    ///
+    /// # Errors
+    /// When something can't be read.
+    pub async fn leaks(&self) -> Result<Vec<String>> {
+        let Some(emulator) = self.emulator.get() else { return Ok(Vec::new()) };
+        let mut known = crate::secrets::all();
+        known.extend(emulator.secrets().await?);
+        let finder = Finder::new(&known)?;
+        let mut leaks = Vec::new();
+        let (mut logs, mut bytes) = (0, 0);
+        for entry in std::fs::read_dir(places::kept_logs()?)? {
+            let path = entry?.path();
+            let text = std::fs::read(&path).doing(path.display())?;
+            (logs, bytes) = (logs + 1, bytes + text.len());
+            leaks.extend(finder.leaks(&path.file_name().unwrap_or_default().to_string_lossy(), &text));
+        }
+        if let Some(operator) = self.operator.get() {
+            leaks.extend(finder.leaks("/metrics", operator.lock().await.metrics().await?.as_bytes()));
+        }
+        for cluster in [&self.cluster, &self.lone_cluster].into_iter().filter_map(OnceCell::get) {
+            record::catch_up(cluster.api().client()).await?;
+        }
+        let texts = record::texts();
+        for (text, place) in &texts {
+            leaks.extend(finder.leaks(place, text.as_bytes()));
+        }
+        eprintln!(
+            "looked for {} secrets in {logs} logs and metrics ({} KiB) and {} texts of events, statuses and annotations",
+            known.len(),
+            bytes / 1024,
+            texts.len()
+        );
+        Ok(leaks)
     }
 
     /// Copies the logs to a folder, for a person who looks for the cause of a failure.

@@ -35,7 +35,7 @@ pub struct WorkloadIdentity {
     pub client_id: String,
     /// The ServiceAccount, named in the application's federated credential as
     /// `system:serviceaccount:<namespace>:<name>`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = rules::OBJECT_NAME), length(min = 1, max = 253))]
     pub service_account_name: String,
 }
 

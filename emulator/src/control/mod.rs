@@ -5,6 +5,7 @@ pub(crate) mod faults;
 pub(crate) mod manners;
 mod page;
 pub(crate) mod requests;
+pub(crate) mod secrets;
 mod state;
 
 use crate::arm::workspaces;
@@ -80,6 +81,7 @@ pub(crate) fn answer(app: &App, incoming: &Incoming) -> Response<Body> {
             let since = query.get("since").and_then(|since| since.parse().ok()).unwrap_or(0);
             response(200, &estate.exchanges.fetch(since))
         }
+        ("GET", ["secrets"]) => response(200, &estate.secrets.show()),
         ("POST", ["faults"]) => match estate.faults.add(body) {
             Ok(id) => response(200, &json!({"id": id})),
             Err(why) => error(400, &why.to_string()),
@@ -122,6 +124,7 @@ fn put_principal(app: &App, tenant: &str, body: &Value) -> Response<Body> {
     }
     let certificates = body.get("certificates").and_then(Value::as_array).into_iter().flatten();
     let certificates = certificates.filter_map(Value::as_str);
+    app.estate.secrets.body(body);
     app.estate.world().put_principal(Principal {
         tenant: tenant.to_owned(),
         client_id: text(body, "clientId"),

@@ -58,6 +58,7 @@ impl Cluster {
         install(&kubectl, &api).await?;
         // Only now: the garbage collector learns of new kinds no more often than each half minute.
         control_plane.start_controllers(&binaries)?;
+        crate::record::follow(api.client());
         Ok(Self { folder, control_plane: Some(control_plane), kubectl, api })
     }
 
@@ -98,6 +99,7 @@ impl Cluster {
     /// When the API server refuses the token.
     pub async fn kubeconfig_as(&self, namespace: &str, account: &str) -> Result<PathBuf> {
         let token = self.kubectl.run(&["create", "token", account, "-n", namespace, "--duration=24h"]).await?;
+        crate::secrets::note("ServiceAccount token", token.trim());
         let mut config =
             self.kubectl.run_json(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]).await?;
         config["users"] = json!([{"name": account, "user": {"token": token.trim()}}]);

@@ -38,6 +38,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// The kubeconfig that it acts by; none: its own, straight to the API server.
     pub kubeconfig: Option<PathBuf>,
+    /// What it logs.
+    pub log: &'static str,
     /// The file that describes the cloud; none: the emulator's own.
     pub cloud_file: Option<PathBuf>,
 }
@@ -55,6 +57,8 @@ impl Options {
             stalled_retry: "3s",
             arguments: Vec::new(),
             kubeconfig: None,
+            // The highest level: whatever is secret has to be in none of it.
+            log: "trace",
             cloud_file: None,
         }
     }
@@ -74,7 +78,7 @@ impl Options {
             ["--poll", self.poll],
             ["--stalled-retry", self.stalled_retry],
             ["--max-backoff", "2s"],
-            ["--log", "trace"],
+            ["--log", self.log],
         ]
         .concat()
         .into_iter()

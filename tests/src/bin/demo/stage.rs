@@ -48,6 +48,7 @@ impl Stage {
             resync: "30s",
             poll: "500ms",
             stalled_retry: "5s",
+            log: "info",
             ..Options::shared()
         };
         let operator = Operator::start(&cluster, &emulator, &site, options).await?;

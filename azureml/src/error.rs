@@ -180,6 +180,12 @@ pub fn classify(status: u16, code: &str, after: Option<Duration>) -> Class {
     }
 }
 
+/// Whether a code speaks of a quota: `QuotaExceeded`, `OutOfQuota`, `ClusterCoreQuotaReached` and others.
+#[must_use]
+pub fn names_quota(code: &str) -> bool {
+    code.to_ascii_lowercase().contains("quota")
+}
+
 impl Error {
     /// What it means.
     #[must_use]
@@ -210,6 +216,12 @@ impl Error {
     #[must_use]
     pub fn has_code(&self, code: &str) -> bool {
         self.code().is_some_and(|own| own.eq_ignore_ascii_case(code))
+    }
+
+    /// The subscription's quota does not suffice.
+    #[must_use]
+    pub fn is_quota(&self) -> bool {
+        self.code().is_some_and(names_quota)
     }
 
     /// Azure's or Entra's code; `None` where there is none.

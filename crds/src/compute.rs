@@ -130,6 +130,9 @@ pub struct AmlComputeStatus {
     /// Azure's state of it: Creating, Updating, Deleting, Succeeded, Failed or Canceled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioning_state: Option<String>,
+    /// Steady, or Resizing while nodes come or go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocation_state: Option<String>,
     /// The nodes by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<Nodes>,
@@ -155,6 +158,15 @@ pub struct Nodes {
     pub running: i32,
     /// Starting up.
     pub preparing: i32,
+    /// On their way out; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<i32>,
+    /// Broken; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<i32>,
+    /// Taken away by Azure, of a cluster of tier LowPriority; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preempted: Option<i32>,
 }
 
 status_core!(AmlComputeStatus);

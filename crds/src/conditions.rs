@@ -22,3 +22,15 @@ pub const LATEST_ACCEPTED: &str = "LatestAccepted";
 pub const AVAILABLE: &str = "Available";
 /// The desired revision has all traffic.
 pub const ROLLED_OUT: &str = "RolledOut";
+/// The subscription is registered for Azure ML's resource provider.
+pub const PROVIDER_REGISTERED: &str = "ProviderRegistered";
+/// The workspace's identity may do what the objects of the namespace ask for.
+pub const ROLES_SUFFICIENT: &str = "RolesSufficient";
+/// The subscription's quota allows what the objects of the namespace ask for.
+pub const QUOTA_SUFFICIENT: &str = "QuotaSufficient";
+/// The workspace's own storage answers.
+pub const STORAGE_REACHABLE: &str = "StorageReachable";
+/// What endpoints log has a place to go to.
+pub const LOGS_KEPT: &str = "LogsKept";
+/// Azure gives a cluster the nodes that its jobs ask for.
+pub const NODES_AVAILABLE: &str = "NodesAvailable";

@@ -139,6 +139,28 @@ reasons! {
     QUOTA_EXCEEDED = "QuotaExceeded";
     /// The subscription is not registered for a resource provider that is needed.
     PROVIDER_NOT_REGISTERED = "ProviderNotRegistered";
+    /// The identity may not do all that is asked for.
+    ROLE_MISSING = "RoleMissing";
+    /// A size of machines is not offered in the region.
+    SIZE_NOT_OFFERED = "SizeNotOffered";
+    /// The workspace has no default datastore.
+    DATASTORE_MISSING = "DatastoreMissing";
+    /// The workspace's storage does not answer.
+    STORAGE_UNREACHABLE = "StorageUnreachable";
+    /// The workspace has no Application Insights component, or it is gone.
+    APPLICATION_INSIGHTS_MISSING = "ApplicationInsightsMissing";
+    /// It could not be found out.
+    NOT_KNOWN = "NotKnown";
+    /// Nothing asks for it.
+    NOT_NEEDED = "NotNeeded";
+    /// Azure can't give a cluster the nodes that it needs.
+    NODES_UNAVAILABLE = "NodesUnavailable";
+    /// Entra ID does not know a principal, or not yet.
+    PRINCIPAL_NOT_FOUND = "PrincipalNotFound";
+    /// A workspace of this name was deleted and can still be recovered.
+    SOFT_DELETED = "SoftDeleted";
+    /// The object was let go of and stays in Azure.
+    RETAINED = "Retained";
     /// Deletion in Azure can't finish.
     DELETION_BLOCKED = "DeletionBlocked";
     /// Deletion was let go of by annotation; the object in Azure may still exist.

@@ -122,7 +122,7 @@ fn refused(error: &azureml::Error, message: &str) -> Halt {
             reasons::PROVIDER_NOT_REGISTERED,
             "Register the subscription for the resource provider (`az provider register`); it is tried again.",
         )
-    } else if code(&["OutOfQuota", "QuotaExceeded"]) {
+    } else if error.is_quota() {
         (reasons::QUOTA_EXCEEDED, "Ask for less in the spec, or raise the subscription's quota; it is tried again.")
     } else {
         (reasons::AZURE_REJECTED, "Correct the spec, or what in Azure stands against it; it is tried again.")

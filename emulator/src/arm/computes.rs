@@ -1,6 +1,6 @@
 //! Computes: training clusters.
 
-use super::{Answer, Arm, envelope, names};
+use super::{Answer, Arm, envelope, names, nodes};
 use crate::online::Fate;
 use crate::online::rules::Refusal;
 use crate::operations::OF_COMPUTE;
@@ -13,26 +13,24 @@ impl Arm<'_> {
         self.allowed()?;
         match (self.call.method.as_str(), self.call.segment(1), self.call.segment(2).to_ascii_lowercase().as_str()) {
             ("GET", "", _) => {
-                let found = self.estate.world().members(&self.id()).into_iter().cloned().collect();
-                Ok(Reply::ok(self.call.page(found, 100)))
+                let found: Vec<Value> = self.estate.world().members(&self.id()).into_iter().cloned().collect();
+                Ok(Reply::ok(self.call.page(found.into_iter().map(|known| self.with_nodes(known)).collect(), 100)))
             }
             ("GET", _, "") => {
                 let known = self.estate.world().resource(&self.id()).cloned();
-                known.map(Reply::ok).ok_or_else(|| self.no_compute())
+                known.map(|known| Reply::ok(self.with_nodes(known))).ok_or_else(|| self.no_compute())
             }
             ("PUT", name, "") => self.put_compute(name),
             ("PATCH", _, "") => self.patch_compute(),
             ("DELETE", _, "") => self.delete_compute(),
-            ("POST", _, "listnodes") => self.list_nodes(),
+            ("POST", name, "listnodes") => {
+                let id = format!("{}/computes/{name}", self.call.workspace);
+                let known = self.estate.world().resource(&id).cloned();
+                known.map(|known| Reply::ok(self.list_nodes(&known))).ok_or_else(|| self.no_compute())
+            }
             ("POST", _, "start" | "stop" | "restart") => Ok(Reply::empty(202)),
             _ => Ok(Reply::not_allowed()),
         }
-    }
-
-    fn list_nodes(&self) -> Answer {
-        let id = format!("{}/computes/{}", self.call.workspace, self.call.segment(1));
-        let known = self.estate.world().resource(&id).cloned().ok_or_else(|| self.no_compute())?;
-        Ok(Reply::ok(json!({"nodes": node_list(&known)})))
     }
 
     fn no_compute(&self) -> Refusal {
@@ -78,11 +76,12 @@ impl Arm<'_> {
         ] {
             made["properties"][field] = value;
         }
-        nodes(&mut made);
+        keep(&mut made);
         world.put_resource(&id, made.clone());
         drop(world);
         let region = made.get("location").and_then(Value::as_str).unwrap_or_default();
         let short = self.short_of(region, &made);
+        let made = self.with_nodes(made);
         let (created, key) = (known.is_none(), id);
         let begun = self.begin_unless(short, OF_COMPUTE, Follow::AsyncOperation, move |estate, fate| {
             let mut world = estate.world();
@@ -113,11 +112,13 @@ impl Arm<'_> {
                 known["properties"]["properties"]["scaleSettings"][field.as_str()] = value.clone();
             }
         }
+        keep(known);
         known["properties"]["modifiedOn"] = Value::from(modified);
-        nodes(known);
         let failed = matches!(self.incoming.orders.fate, Fate::Fail { .. });
         known["properties"]["provisioningState"] = Value::from(if failed { "Failed" } else { "Succeeded" });
-        Ok(Reply::ok(known.clone()))
+        let known = known.clone();
+        drop(world);
+        Ok(Reply::ok(self.with_nodes(known)))
     }
 
     fn delete_compute(&self) -> Answer {
@@ -131,7 +132,12 @@ impl Arm<'_> {
         self.free(known)?;
         known["properties"]["provisioningState"] = Value::from("Deleting");
         drop(world);
+        let (plane, workspace) = (self.routes.plane.clone(), self.call.workspace.clone());
         let begun = self.begin(OF_COMPUTE, Follow::Both, move |estate, fate| {
+            if *fate == Fate::Proceed {
+                let name = id.rsplit('/').next().unwrap_or_default();
+                nodes::lose(plane.jobs.runs(), &workspace, name, estate.clock.now());
+            }
             let mut world = estate.world();
             if *fate == Fate::Proceed {
                 world.delete_resource(&id);
@@ -180,31 +186,11 @@ fn unchanged(known: &Value, given: &Map<String, Value>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// As many nodes as it keeps when there is nothing to do.
-fn nodes(made: &mut Value) {
-    let own = &mut made["properties"]["properties"];
+/// The nodes that are kept whether there is work or not: what counts for the quota.
+fn keep(known: &mut Value) {
+    let own = &mut known["properties"]["properties"];
     let least = own.pointer("/scaleSettings/minNodeCount").and_then(Value::as_i64).unwrap_or(0);
-    own["allocationState"] = Value::from("Steady");
     own["currentNodeCount"] = Value::from(least);
-    own["targetNodeCount"] = Value::from(least);
-    own["nodeStateCounts"] = json!({
-        "idleNodeCount": least, "runningNodeCount": 0, "preparingNodeCount": 0, "unusableNodeCount": 0,
-        "leavingNodeCount": 0, "preemptedNodeCount": 0,
-    });
-}
-
-/// The machines of a cluster, by what their counts say.
-fn node_list(known: &Value) -> Vec<Value> {
-    let id = known.get("id").and_then(Value::as_str).unwrap_or_default();
-    let count = known.pointer("/properties/properties/currentNodeCount").and_then(Value::as_u64).unwrap_or(0);
-    let node = |number: u64| {
-        let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{id} {number}").as_bytes()).simple();
-        json!({
-            "nodeId": format!("tvmps_{name}_d"), "nodeState": "idle", "port": 50_000 + number,
-            "privateIpAddress": format!("10.0.{}.{}", number / 250, 4 + number % 250),
-        })
-    };
-    (0..count).map(node).collect()
 }
 
 fn settle(known: &mut Value, fate: &Fate) {

@@ -10,6 +10,7 @@ mod locations;
 mod model_address;
 mod monitor;
 mod names;
+mod nodes;
 pub(crate) mod providers;
 pub(crate) mod roles;
 mod schedules;

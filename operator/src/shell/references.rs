@@ -169,7 +169,8 @@ pub struct Index {
 
 impl Index {
     /// An object was seen. Who is to be woken: those who refer to it, when its signal changed; its workspace, which
-    /// counts it, when it is new; and, for a run, its pipeline, which tells of its runs.
+    /// counts it, when it is new; and, for a run, its pipeline, which tells of its runs, and the pipeline's cluster, whose
+    /// nodes follow them.
     pub fn seen<K: References>(&mut self, object: &K) -> Vec<Key> {
         let key = Key::new(K::KIND, object.namespace(), object.name());
         let to: Vec<Key> =
@@ -190,7 +191,11 @@ impl Index {
             woken.extend(self.workspaces(&to));
         }
         if K::KIND == AmlPipelineRun::KIND {
-            woken.extend(to.into_iter().filter(|target| target.kind == AmlPipeline::KIND));
+            let pipelines: Vec<Key> = to.into_iter().filter(|target| target.kind == AmlPipeline::KIND).collect();
+            let of_pipelines =
+                pipelines.iter().filter_map(|pipeline| self.forward.get(pipeline)).flat_map(|(_, to)| to);
+            woken.extend(of_pipelines.filter(|target| target.kind == AmlCompute::KIND).cloned());
+            woken.extend(pipelines);
         }
         woken
     }
@@ -259,7 +264,9 @@ mod tests {
         let mut index = Index::default();
         index.seen(&pipeline);
         let workspace = Key::new(AmlWorkspace::KIND, "team-a", "w");
-        assert!(index.seen(&run).contains(&workspace), "it counts what lives in it");
+        let woken = index.seen(&run);
+        assert!(woken.contains(&workspace), "it counts what lives in it");
+        assert!(woken.contains(&Key::new(AmlCompute::KIND, "team-a", "cpu")), "its nodes follow the run");
         assert!(index.gone(&Key::new(AmlPipelineRun::KIND, "team-a", "r")).contains(&workspace), "it may wait for it");
     }
 }

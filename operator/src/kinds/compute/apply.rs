@@ -34,12 +34,16 @@ pub(super) async fn apply(
             let what = if reason == reasons::ADOPTED { "taken over" } else { "found again" };
             Ok(vec![Note::normal(reason, format!("Cluster {name:?} was {what}."))])
         }
-        Action::Scale(scale) => {
-            let started = azure.scale_compute(&name, &scale).await?;
+        Action::Scale(change) => {
+            let started = azure.scale_compute(&name, &change.scale).await?;
             fold(context, observed, started, "ScaleCompute", &name);
-            let message =
-                format!("Cluster {name:?} is scaled to {}..{} nodes.", scale.min_node_count, scale.max_node_count);
-            Ok(vec![Note::normal(reasons::UPDATED, message)])
+            let fields = change.fields.join(", ");
+            Ok(vec![if change.drift {
+                let message = format!("Cluster {name:?} differed from the spec in {fields} and was put right.");
+                Note::normal(reasons::DRIFT_CORRECTED, message)
+            } else {
+                Note::normal(reasons::UPDATED, format!("Cluster {name:?} was changed in {fields}."))
+            }])
         }
     }
 }
@@ -93,9 +97,9 @@ fn tagged(mut found: Compute, owner: &Owner, origin: Origin) -> Compute {
     let read_only = ["createdOn", "modifiedOn", "isAttachedCompute", "resourceId", "computeLocation"];
     found.properties.extra.retain(|field, _| !read_only.contains(&field.as_str()));
     let inner = &mut found.properties.properties;
-    inner.node_state_counts = None;
-    let read_only =
-        ["allocationState", "allocationStateTransitionTime", "currentNodeCount", "targetNodeCount", "errors"];
+    (inner.node_state_counts, inner.allocation_state) = (None, None);
+    inner.errors.clear();
+    let read_only = ["allocationStateTransitionTime", "currentNodeCount", "targetNodeCount"];
     inner.extra.retain(|field, _| !read_only.contains(&field.as_str()));
     found
 }

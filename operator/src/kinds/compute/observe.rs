@@ -35,6 +35,8 @@ pub struct Observed {
     pub started: Option<OperationStatus>,
     /// How often what failed is tried again.
     pub retry: Duration,
+    /// How often nodes at work are looked at.
+    pub busy: Duration,
 }
 
 pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) -> Result<Observed, Error> {
@@ -62,6 +64,7 @@ pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) 
         operation,
         started: None,
         retry: context.settings.stalled_retry,
+        busy: context.settings.max_backoff,
     })
 }
 

@@ -1,17 +1,17 @@
 //! Decides. Pure.
 
-use azureml::OperationState;
-use azureml::duration;
+use azureml::error::names_quota;
 use azureml::resources::computes::{Compute, ScaleSettings};
+use azureml::{OperationState, duration};
 use azureml_crds::policies::AdoptionPolicy;
 use azureml_crds::{AmlCompute, AmlResource, conditions, reasons};
 use jiff::Timestamp;
 
 use super::observe::{Observed, scale};
-use super::status::errors;
-use crate::kinds::operation::may_retry;
+use super::status::{self, Trouble};
+use crate::kinds::operation::{failed_for, may_retry, told};
 use crate::ownership::{Origin, Ownership};
-use crate::shell::{After, Claim, Plan, Standing};
+use crate::shell::{After, Claim, Extra, Next, Plan, Standing};
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,18 @@ pub enum Action {
     /// Mark it as ours, found again or taken over.
     Tag(Origin, &'static str),
     /// Change how many nodes it has.
-    Scale(ScaleSettings),
+    Scale(Change),
+}
+
+/// A change of how many nodes a cluster has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What is wanted.
+    pub scale: ScaleSettings,
+    /// What differs, with what Azure has and what the spec says.
+    pub fields: Vec<String>,
+    /// The spec was reached before, and somebody changed the cluster since.
+    pub drift: bool,
 }
 
 pub(super) fn plan(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Action> {
@@ -32,12 +43,9 @@ pub(super) fn plan(object: &AmlCompute, observed: &Observed, now: Timestamp) -> 
             return Plan::wait(after, reasons::PROGRESSING, format!("Azure is at work on cluster {name:?}."));
         }
         Some(OperationState::Failed { code, message }) => {
-            return Plan::stalled(
-                reasons::OPERATION_FAILED,
-                format!(
-                    "Azure could not make or change cluster {name:?}: {code}: {message}. Correct spec.size or spec.scale, or raise the quota; it is tried again by and by."
-                ),
-            );
+            let message = message.trim_end_matches('.');
+            let message = format!("Azure could not make or change cluster {name:?}: {code}: {message}. {}", help(code));
+            return Plan::stalled(failed_for(code), message);
         }
         Some(OperationState::Succeeded | OperationState::Lost) | None => {}
     }
@@ -52,26 +60,34 @@ pub(super) fn plan(object: &AmlCompute, observed: &Observed, now: Timestamp) -> 
         "Failed" | "Canceled" if may_retry(object, observed.retry, now) => {
             Plan::act(Action::Create, reasons::PROGRESSING, format!("Cluster {name:?} is made again."))
         }
-        state @ ("Failed" | "Canceled") => {
-            let errors = errors(found);
-            let why = if errors.is_empty() { "Azure gives no reason".to_owned() } else { errors.join("; ") };
-            Plan::stalled(
-                reasons::OPERATION_FAILED,
-                format!(
-                    "Cluster {name:?} is {state}: {why}. Correct spec.size or spec.scale, or raise the quota; it is tried again by and by."
-                ),
-            )
-        }
-        _ => settled(object, found),
+        state @ ("Failed" | "Canceled") => failed(&name, state, found),
+        _ => settled(object, observed, found, now),
     }
 }
 
+/// What a person can do about a failure with this code.
+fn help(code: &str) -> &'static str {
+    if names_quota(code) {
+        "Ask for fewer nodes (spec.scale) or make a new AmlCompute of another size, or raise the quota (the studio's page Quota, or az ml compute list-usage to see it); it is tried again by and by."
+    } else {
+        "Correct spec.scale, or make a new AmlCompute of another size or tier; it is tried again by and by."
+    }
+}
+
+/// A cluster that Azure could not make.
+fn failed(name: &str, state: &str, found: &Compute) -> Plan<Action> {
+    let troubles = status::of_cluster(found);
+    let code = troubles.first().map(|trouble| trouble.code.as_str()).unwrap_or_default();
+    let why: Vec<&str> = troubles.iter().map(|trouble| trouble.text.trim_end_matches('.')).collect();
+    let why = if why.is_empty() { "Azure gives no reason".to_owned() } else { why.join("; ") };
+    Plan::stalled(failed_for(code), format!("Cluster {name:?} is {state}: {why}. {}", help(code)))
+}
+
 fn absent(object: &AmlCompute, observed: &Observed, now: Timestamp) -> Plan<Action> {
-    let failed = object.condition(conditions::STALLED).filter(|stalled| stalled.reason == reasons::OPERATION_FAILED);
-    if let Some(failed) = failed
+    if let Some((reason, message)) = told(object)
         && !may_retry(object, observed.retry, now)
     {
-        return Plan::stalled(reasons::OPERATION_FAILED, failed.message.clone());
+        return Plan::stalled(reason, message);
     }
     let message = format!("Cluster {:?} is being made in Azure.", object.azure_name());
     Plan::act(Action::Create, reasons::PROGRESSING, message)
@@ -106,7 +122,7 @@ fn mismatch(object: &AmlCompute, found: &Compute) -> Option<String> {
         .then(|| format!("its tier is {}, and spec.tier is {tier}", is.vm_priority))
 }
 
-fn settled(object: &AmlCompute, found: &Compute) -> Plan<Action> {
+fn settled(object: &AmlCompute, observed: &Observed, found: &Compute, now: Timestamp) -> Plan<Action> {
     let name = object.azure_name();
     if let Some(mismatch) = mismatch(object, found) {
         return Plan::stalled(
@@ -117,32 +133,93 @@ fn settled(object: &AmlCompute, found: &Compute) -> Plan<Action> {
         );
     }
     let wanted = scale(object);
-    if found.properties.properties.scale_settings.as_ref().is_none_or(|is| !same(is, &wanted)) {
-        let message =
-            format!("Cluster {name:?} is scaled to {}..{} nodes.", wanted.min_node_count, wanted.max_node_count);
-        return Plan::act(Action::Scale(wanted), reasons::PROGRESSING, message.clone())
-            .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
+    let fields = differs(found.properties.properties.scale_settings.as_ref(), &wanted);
+    if !fields.is_empty() {
+        let drift = object.is_ready();
+        let verb = if drift { "put right" } else { "changed" };
+        let message = format!("Cluster {name:?} is {verb} in {}.", fields.join(", "));
+        return Plan::act(
+            Action::Scale(Change { scale: wanted, fields, drift }),
+            reasons::PROGRESSING,
+            message.clone(),
+        )
+        .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
     }
-    Plan::ready(format!("Cluster {name:?} takes jobs on up to {} nodes.", wanted.max_node_count))
+    let mut plan = Plan::ready(format!("Cluster {name:?} takes jobs on up to {} nodes.", wanted.max_node_count));
+    let troubles = status::of_nodes(found);
+    let again = match (troubles.is_empty(), is_busy(found)) {
+        (_, true) => Some(observed.busy),
+        (false, false) => Some(observed.retry),
+        (true, false) => None,
+    };
+    if let Some(at) = again.and_then(|again| now.checked_add(again).ok()) {
+        plan.next = Next::Wait(After::Until(at));
+    }
+    plan.extras.extend(nodes_available(object, &troubles));
+    plan
 }
 
-/// Azure may write a span of time in another way than it was sent.
-fn same(is: &ScaleSettings, wanted: &ScaleSettings) -> bool {
+/// Nodes come or go, or are at work: what is known of them will soon be old.
+fn is_busy(found: &Compute) -> bool {
+    let own = &found.properties.properties;
+    let counts = own.node_state_counts.clone().unwrap_or_default();
+    let least = own.scale_settings.as_ref().map_or(0, |scale| scale.min_node_count);
+    let on_the_way = counts.running_node_count + counts.preparing_node_count + counts.leaving_node_count;
+    on_the_way > 0
+        || counts.idle_node_count > least
+        || own.allocation_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("Resizing"))
+}
+
+/// Whether Azure gives the nodes that jobs ask for; told from the first time on that it did not.
+fn nodes_available(object: &AmlCompute, troubles: &[Trouble]) -> Option<Extra> {
+    let Some(first) = troubles.first() else {
+        object.condition(conditions::NODES_AVAILABLE)?;
+        let message = "Azure reports no trouble with the cluster's nodes.";
+        return Some(Extra::new(conditions::NODES_AVAILABLE, true, reasons::SUCCEEDED, message));
+    };
+    let why: Vec<&str> = troubles.iter().map(|trouble| trouble.text.trim_end_matches('.')).collect();
+    let reason = if names_quota(&first.code) { reasons::QUOTA_EXCEEDED } else { reasons::NODES_UNAVAILABLE };
+    let message = format!("Azure can't give the nodes that jobs wait for: {}. {}", why.join("; "), help(&first.code));
+    Some(Extra::new(conditions::NODES_AVAILABLE, false, reason, message))
+}
+
+/// What differs, with what Azure has and what is wanted. Azure may write a span of time in another way than it was sent.
+fn differs(is: Option<&ScaleSettings>, wanted: &ScaleSettings) -> Vec<String> {
+    let Some(is) = is else { return vec!["scale".to_owned()] };
     let idle = |scale: &ScaleSettings| duration::parse(&scale.node_idle_time_before_scale_down);
-    is.min_node_count == wanted.min_node_count
-        && is.max_node_count == wanted.max_node_count
-        && (is.node_idle_time_before_scale_down == wanted.node_idle_time_before_scale_down
-            || idle(is).is_some_and(|is| Some(is) == idle(wanted)))
+    let same_idle = is.node_idle_time_before_scale_down == wanted.node_idle_time_before_scale_down
+        || idle(is).is_some_and(|is| Some(is) == idle(wanted));
+    let fields = [
+        (
+            "minNodes",
+            is.min_node_count.to_string(),
+            wanted.min_node_count.to_string(),
+            is.min_node_count == wanted.min_node_count,
+        ),
+        (
+            "maxNodes",
+            is.max_node_count.to_string(),
+            wanted.max_node_count.to_string(),
+            is.max_node_count == wanted.max_node_count,
+        ),
+        (
+            "idleTimeBeforeScaleDown",
+            is.node_idle_time_before_scale_down.clone(),
+            wanted.node_idle_time_before_scale_down.clone(),
+            same_idle,
+        ),
+    ];
+    let different = fields.into_iter().filter(|(.., same)| !same);
+    different.map(|(field, is, wanted, _)| format!("{field} ({is} to {wanted})")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use azureml::resources::computes::{AmlComputeProperties, ComputeProperties};
+    use azureml::resources::computes::{AmlComputeProperties, ComputeProperties, NodeStateCounts};
     use serde_json::json;
 
     use super::*;
     use crate::ownership::Owner;
-    use crate::shell::Next;
 
     fn object(adopt: &str) -> AmlCompute {
         serde_json::from_value(json!({
@@ -203,8 +280,50 @@ mod tests {
     #[test]
     fn the_scale_is_put_right_in_place_without_losing_ready() {
         let plan = decide(&object("Never"), Some(compute("Succeeded", 2)));
-        assert!(matches!(plan.next, Next::Act(Action::Scale(scale)) if scale.max_node_count == 4));
+        let Next::Act(Action::Scale(change)) = &plan.next else { panic!("{plan:?}") };
+        assert_eq!((change.scale.max_node_count, change.drift), (4, false));
+        assert_eq!(change.fields, ["maxNodes (2 to 4)"]);
         assert!(matches!(plan.standing, Standing::Holding { .. }));
+        let mut ready = object("Never");
+        let condition = json!({"type": "Ready", "status": "True", "reason": "Succeeded", "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        ready.status = Some(serde_json::from_value(json!({"conditions": [condition]})).unwrap());
+        let plan = decide(&ready, Some(compute("Succeeded", 2)));
+        assert!(matches!(plan.next, Next::Act(Action::Scale(change)) if change.drift), "somebody changed it");
+    }
+
+    #[test]
+    fn nodes_at_work_are_looked_at_again_soon_and_idle_ones_are_not() {
+        let look = |change: &dyn Fn(&mut AmlComputeProperties)| {
+            let mut found = compute("Succeeded", 4);
+            change(&mut found.properties.properties);
+            decide(&object("Never"), Some(found))
+        };
+        assert_eq!(look(&|_| {}).next, Next::Rest);
+        let counts = |running, idle| NodeStateCounts {
+            running_node_count: running,
+            idle_node_count: idle,
+            ..Default::default()
+        };
+        for (running, idle) in [(1, 0), (0, 1)] {
+            let plan = look(&|own| own.node_state_counts = Some(counts(running, idle)));
+            assert!(matches!(plan.next, Next::Wait(After::Until(_))), "{running} {idle}");
+            assert!(matches!(plan.standing, Standing::Ready { .. }));
+        }
+    }
+
+    #[test]
+    fn nodes_that_azure_cannot_give_are_a_condition_and_the_cluster_stays_ready() {
+        let mut found = compute("Succeeded", 4);
+        found.properties.properties.errors =
+            vec![json!({"error": {"code": "ClusterCoreQuotaReached", "message": "4 of 4 cores are used."}})];
+        let plan = decide(&object("Never"), Some(found));
+        assert!(matches!(plan.standing, Standing::Ready { .. }));
+        let extra = &plan.extras[0];
+        assert_eq!(
+            (extra.kind, extra.status, extra.reason),
+            (conditions::NODES_AVAILABLE, Some(false), reasons::QUOTA_EXCEEDED)
+        );
+        assert!(extra.message.contains("4 of 4 cores") && extra.message.contains("quota"), "{}", extra.message);
     }
 
     #[test]
@@ -236,7 +355,7 @@ mod tests {
         failed.properties.provisioning_errors =
             vec![json!({"error": {"code": "ClusterCoreQuotaReached", "message": "no cores left"}})];
         let plan = decide(&object("Never"), Some(failed));
-        assert_eq!((stalled(&plan), &plan.next), (reasons::OPERATION_FAILED, &Next::Rest));
+        assert_eq!((stalled(&plan), &plan.next), (reasons::QUOTA_EXCEEDED, &Next::Rest));
         assert!(matches!(&plan.standing, Standing::Stalled { message, .. } if message.contains("no cores left")));
     }
 }

@@ -9,6 +9,7 @@ use kube::runtime::events::Recorder;
 use crate::credentials::Clients;
 use crate::error::{Error, Halt};
 use crate::inventory::Inventory;
+use crate::kinds::workspace::Diagnoses;
 use crate::leader::tenure::Tenure;
 use crate::metrics::Metrics;
 use crate::ownership::Owner;
@@ -48,6 +49,8 @@ pub struct Context {
     pub wakers: Arc<Wakers>,
     /// The Secrets and ServiceAccounts that are held for workspaces.
     pub holds: Holds,
+    /// What is known of what workspaces lack.
+    pub diagnoses: Diagnoses,
     /// How long this replica may write.
     pub tenure: Arc<Tenure>,
 }

@@ -207,6 +207,7 @@ fn context(
         fresh: Default::default(),
         wakers: Arc::default(),
         holds: Default::default(),
+        diagnoses: Default::default(),
         tenure,
         settings,
     }))

@@ -52,6 +52,10 @@ pub struct Settings {
     #[arg(long, env = "AZUREML_OPERATOR_FULL_LOOK", default_value = "24h", value_parser = duration)]
     pub full_look: Duration,
 
+    /// How often Azure is asked what a workspace lacks (registration, roles, quota), unless something was missing.
+    #[arg(long, env = "AZUREML_OPERATOR_DIAGNOSE_INTERVAL", default_value = "1h", value_parser = duration)]
+    pub diagnose_interval: Duration,
+
     /// How often work in flight is looked at where Azure names no time itself.
     #[arg(long, env = "AZUREML_OPERATOR_POLL", default_value = "10s", value_parser = duration)]
     pub poll: Duration,

@@ -91,6 +91,17 @@ impl Container {
         }
     }
 
+    /// Whether the store answers and knows the container; the blob that is asked for need not be there.
+    ///
+    /// # Errors
+    /// The store's answer, or that there was none.
+    pub async fn answers(&self) -> Result<(), Error> {
+        match self.send(Method::HEAD, "azureml-operator/reachable", Vec::new(), Body::None).await {
+            Err(error) if error.is_not_found() && !error.has_code("ContainerNotFound") => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
     /// The container's address, without a signature.
     #[must_use]
     pub fn address(&self) -> &str {

@@ -5,6 +5,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
+use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ use crate::rules;
 #[x_kube(validation = Rule::new("has(self.template) == (has(self.managementPolicy) && self.managementPolicy == 'Manage')").message("spec.template is what managementPolicy: Manage creates and keeps: write both, or neither to connect to a workspace that exists"))]
 #[x_kube(validation = Rule::new("!has(self.deletionPolicy) || self.deletionPolicy == 'Retain' || (has(self.managementPolicy) && self.managementPolicy == 'Manage')").message("deletionPolicy: Delete needs managementPolicy: Manage: a workspace that is only observed is never deleted"))]
 #[x_kube(validation = Rule::new("!has(self.template) || !has(oldSelf.template) || self.template.location == oldSelf.template.location").message("spec.template.location is immutable: Azure can't move a workspace; make a new AmlWorkspace"))]
+#[x_kube(validation = fixed("storageAccount"))]
+#[x_kube(validation = fixed("keyVault"))]
+#[x_kube(validation = fixed("applicationInsights"))]
 pub struct AmlWorkspaceSpec {
     /// The Azure subscription's id (`az account show --query id`).
     #[schemars(length(max = 36))]
@@ -77,6 +81,16 @@ pub struct AmlWorkspaceSpec {
     /// nothing and says so, Adopt takes it over. Absent: Never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption_policy: Option<AdoptionPolicy>,
+}
+
+/// A field of the template that Azure can't change: it may be added and taken out, for Azure's own choice then stays.
+fn fixed(field: &str) -> Rule {
+    let has = |whose: &str| format!("has({whose}.template) && has({whose}.template.{field})");
+    let changed = format!("self.template.{field} != oldSelf.template.{field}");
+    Rule::new(format!("!({} && {} && {changed})", has("self"), has("oldSelf"))).message(
+        format!("spec.template.{field} is immutable: Azure can't change it of a workspace; make a new AmlWorkspace")
+            .as_str(),
+    )
 }
 
 /// Whether the operator keeps the workspace itself.
@@ -123,7 +137,7 @@ pub struct WorkspaceTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/subscriptions/[^ ]+$"), length(max = 1024))]
     pub key_vault: Option<String>,
-    /// ARM id of the Application Insights component that endpoints log to.
+    /// ARM id of the Application Insights component that endpoints log to. It can be added later, not changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/subscriptions/[^ ]+$"), length(max = 1024))]
     pub application_insights: Option<String>,

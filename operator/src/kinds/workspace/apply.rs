@@ -4,7 +4,7 @@ use azureml_crds::{AmlResource, AmlWorkspace, reasons};
 use serde_json::json;
 
 use super::observe::Observed;
-use super::plan::Action;
+use super::plan::{Action, soft_deleted};
 use super::{access, template};
 use crate::context::Context;
 use crate::error::{Error, Halt};
@@ -31,7 +31,11 @@ pub(super) async fn apply(
         }
         Action::Create => {
             let Some(spec) = &object.spec.template else { return Ok(Vec::new()) };
-            let started = azure.put_workspace(&template::body(spec, &name, &owner)).await?;
+            let made = azure.put_workspace(&template::body(spec, &name, &owner)).await;
+            let started =
+                made.map_err(
+                    |error| if is_soft_deleted(&error) { soft_deleted(&name).into() } else { Error::from(error) },
+                )?;
             observed.started = started
                 .operation
                 .map(|operation| operation::remember(&operation, "CreateWorkspace", &name, context.now()));
@@ -54,11 +58,15 @@ pub(super) async fn apply(
             observed.started = started
                 .operation
                 .map(|operation| operation::remember(&operation, "UpdateWorkspace", &name, context.now()));
-            Ok(vec![Note::normal(
-                reasons::DRIFT_CORRECTED,
-                format!("Workspace {name:?} differed in {} and was put right.", fields.join(", ")),
-            )])
+            let fields = fields.join(", ");
+            Ok(vec![if object.is_ready() {
+                let message = format!("Workspace {name:?} differed from spec.template in {fields} and was put right.");
+                Note::normal(reasons::DRIFT_CORRECTED, message)
+            } else {
+                Note::normal(reasons::UPDATED, format!("Workspace {name:?} was changed in {fields}."))
+            }])
         }
+        Action::Tell(missing) => Ok(missing.into_iter().map(|one| Note::warning(one.reason, one.message)).collect()),
         Action::Grant(wanted) => grant(&azure, observed, &wanted).await,
         Action::Revoke(entry) => {
             azure.remove_role_assignment(&entry.id).await?;
@@ -89,6 +97,20 @@ async fn grant(
             }
             Err(Halt::retry(reasons::AZURE_BUSY, format!("{error} It is not listed yet; looked at again soon.")).into())
         }
+        Err(error) if error.has_code("PrincipalNotFound") => Err(Halt::retry(
+            reasons::PRINCIPAL_NOT_FOUND,
+            format!(
+                "spec.access names {} {}, which Entra ID does not know. Write its object id (az ad sp show --id <client id> --query id), not the client id; one that was just made is known after some minutes, and it is tried again until then. {error}",
+                wanted.principal_type, wanted.principal_id
+            ),
+        )
+        .into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Azure does not make a workspace under the name of one that was deleted and can be recovered.
+fn is_soft_deleted(error: &azureml::Error) -> bool {
+    let text = error.to_string().to_ascii_lowercase().replace([' ', '-'], "");
+    error.status().is_some_and(|status| status == 400 || status == 409) && text.contains("softdelete")
 }

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod cleanup;
+mod diagnosis;
 mod observe;
 mod plan;
 mod status;
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::events::Note;
 use crate::shell::{Cleanup, Kind, Plan, holds};
 
+pub use self::diagnosis::Diagnoses;
 pub use self::observe::Observed;
 pub use self::plan::Action;
 
@@ -57,6 +59,7 @@ impl Kind for Workspaces {
     async fn release(context: &Context, object: &AmlWorkspace) -> Result<(), Error> {
         holds::release(context, object).await?;
         context.azure.forget(object.uid());
+        context.diagnoses.forget(object.uid());
         Ok(())
     }
 }

@@ -8,8 +8,9 @@ use azureml::resources::workspaces::WorkspaceResource;
 use azureml::{OperationState, Priority};
 use azureml_crds::status::OperationStatus;
 use azureml_crds::workspace::ManagementPolicy;
-use azureml_crds::{AmlResource, AmlWorkspace};
+use azureml_crds::{AmlResource, AmlWorkspace, conditions};
 
+use super::diagnosis::{Diagnosis, diagnose};
 use crate::context::Context;
 use crate::error::Error;
 use crate::kinds::operation;
@@ -40,6 +41,10 @@ pub struct Observed {
     pub to_let_go: Option<Key>,
     /// Ids of assignments that this pass took back.
     pub revoked: Vec<String>,
+    /// What the workspace lacks, as far as it was found out.
+    pub diagnosis: Diagnosis,
+    /// It is found out once the workspace is told to be Ready: nobody waits for that.
+    pub undiagnosed: bool,
     /// How many objects live in the workspace.
     pub objects: BTreeMap<String, i32>,
     /// How often what failed is tried again.
@@ -59,7 +64,16 @@ pub(super) async fn observe(context: &Context, object: &AmlWorkspace) -> Result<
         }
     }
     let children = context.stores.children_of(object.namespace(), object.name());
+    let at_work = matches!(operation, Some(OperationState::Running { .. }));
+    let looked_at = found.is_none() || object.condition(conditions::STALLED).is_some() || serves(object);
+    let diagnosis = if looked_at && !at_work {
+        diagnose(context, object, &azure, found.as_ref()).await
+    } else {
+        Diagnosis::default()
+    };
     Ok(Observed {
+        undiagnosed: !looked_at,
+        diagnosis,
         arm_id: azure.arm_id().as_str().to_owned(),
         azure: Some(azure),
         owner: Some(context.owner(object)),
@@ -76,6 +90,11 @@ pub(super) async fn observe(context: &Context, object: &AmlWorkspace) -> Result<
             .collect(),
         retry: context.settings.stalled_retry,
     })
+}
+
+/// It was Ready at the last look, of whatever generation.
+fn serves(object: &AmlWorkspace) -> bool {
+    object.condition(conditions::READY).is_some_and(|ready| ready.status == "True")
 }
 
 /// Those whose roles are looked at.

@@ -8,12 +8,14 @@ use azureml_crds::{AmlResource, AmlWorkspace, reasons};
 use jiff::Timestamp;
 
 use super::access::{self, Wanted};
+use super::diagnosis::findings::unregistered;
 use super::observe::{Observed, is_managed};
 use super::{status, template};
-use crate::kinds::operation::may_retry;
-use crate::ownership::Origin;
+use crate::error::Halt;
+use crate::kinds::operation::{failed_for, may_retry, told};
+use crate::ownership::{Origin, Ownership};
 use crate::shell::references::Key;
-use crate::shell::{After, Claim, Next, Plan, Standing};
+use crate::shell::{After, Claim, Extra, Next, Plan, Standing};
 
 /// What can be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,8 @@ pub enum Action {
     Tag(Origin, &'static str),
     /// Change what differs; by field.
     Update(Vec<&'static str>),
+    /// Tell of what is missing since the last look.
+    Tell(Vec<Extra>),
     /// Give a role.
     Grant(Wanted),
     /// Take a role back.
@@ -35,6 +39,31 @@ pub enum Action {
 }
 
 pub(super) fn plan(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Action> {
+    let mut plan = decide(object, observed, now);
+    let findings = &observed.diagnosis.findings;
+    plan.extras.extend(findings.iter().cloned());
+    if findings.iter().any(|one| !is_told(object, one)) {
+        // Told before anything else is done, for what is done may fail for just that.
+        let missing = findings.iter().filter(|one| one.status == Some(false) && !is_told(object, one));
+        plan.next = Next::Act(Action::Tell(missing.cloned().collect()));
+    } else if plan.next == Next::Rest && observed.undiagnosed {
+        plan.next = Next::Wait(After::Until(now));
+    } else if let (Next::Rest, Some(again)) = (&plan.next, observed.diagnosis.again) {
+        plan.next = Next::Wait(After::Until(again));
+    }
+    plan
+}
+
+/// The object's conditions say just this.
+fn is_told(object: &AmlWorkspace, finding: &Extra) -> bool {
+    let status = finding.status.map_or("Unknown", |status| if status { "True" } else { "False" });
+    object.condition(finding.kind).is_some_and(|told| {
+        (told.status.as_str(), told.reason.as_str(), told.message.as_str())
+            == (status, finding.reason, finding.message.as_str())
+    })
+}
+
+fn decide(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Action> {
     if let Some(key) = &observed.to_hold {
         let message = format!("{} {:?} is held while the workspace acts by it.", key.kind, key.name);
         return act(Action::Hold(key.clone()), message);
@@ -54,7 +83,12 @@ pub(super) fn plan(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -
         Err(halt) => return Plan::stalled(halt.reason, halt.message),
     };
     sharing(object, observed, &wanted).unwrap_or_else(|| {
-        Plan::ready(format!("Connected to workspace {} in {}.", object.azure_name(), found.location))
+        let (name, location) = (object.azure_name(), &found.location);
+        Plan::ready(if is_managed(object) {
+            format!("Workspace {name} in {location} is as spec.template says.")
+        } else {
+            format!("Connected to workspace {name} in {location}.")
+        })
     })
 }
 
@@ -72,10 +106,11 @@ fn workspace(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Opti
             return Some(Plan::wait(after, reasons::PROGRESSING, "Azure is at work on the workspace."));
         }
         Some(OperationState::Failed { code, message }) => {
+            let message = message.trim_end_matches('.');
             return Some(Plan::stalled(
-                reasons::OPERATION_FAILED,
+                failed_for(code),
                 format!(
-                    "Azure could not make or change the workspace: {code}: {message}. Correct spec.template; it is tried again by and by."
+                    "Azure could not make or change the workspace: {code}: {message}. Correct spec.template, or what it names in Azure; it is tried again by and by."
                 ),
             ));
         }
@@ -93,22 +128,24 @@ fn workspace(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Opti
             reasons::PROGRESSING,
             format!("The workspace is {} in Azure.", found.properties.provisioning_state),
         )),
-        "Deleting" | "SoftDeleted" => Some(Plan::wait(
+        "Deleting" => Some(Plan::wait(
             After::Poll,
             reasons::AZURE_WORKSPACE_NOT_FOUND,
             "The workspace is being deleted in Azure.",
         )),
+        "SoftDeleted" => Some(Plan::halted(&soft_deleted(&object.azure_name()))),
         "Failed" | "Canceled" if is_managed(object) && may_retry(object, observed.retry, now) => {
             Some(Plan::act(Action::Create, reasons::PROGRESSING, "The workspace is made again."))
         }
-        "Failed" | "Canceled" => Some(Plan::stalled(
-            reasons::OPERATION_FAILED,
-            format!(
-                "The workspace is {} in Azure. Look at it in the portal, and repair it or make it anew.",
-                found.properties.provisioning_state
-            ),
-        )),
-        _ if is_managed(object) => drift(object, found),
+        "Failed" | "Canceled" => {
+            let (reason, message) = told(object).unwrap_or_else(|| {
+                let state = &found.properties.provisioning_state;
+                let help = "Look at it in the portal, and repair it or make it anew.";
+                (reasons::OPERATION_FAILED, format!("The workspace is {state} in Azure. {help}"))
+            });
+            Some(Plan::stalled(reason, message))
+        }
+        _ if is_managed(object) => fixed(object, found).or_else(|| drift(object, found)),
         _ => None,
     }
 }
@@ -126,12 +163,13 @@ fn absent(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Ac
             ),
         );
     }
-    let failed = object
-        .condition(azureml_crds::conditions::STALLED)
-        .is_some_and(|stalled| stalled.reason == reasons::OPERATION_FAILED);
-    if failed && !may_retry(object, observed.retry, now) {
-        let message = object.condition(azureml_crds::conditions::STALLED).map(|stalled| stalled.message.clone());
-        return Plan::stalled(reasons::OPERATION_FAILED, message.unwrap_or_default());
+    if let Some((reason, message)) = told(object)
+        && !may_retry(object, observed.retry, now)
+    {
+        return Plan::stalled(reason, message);
+    }
+    if let Some(unregistered) = unregistered(&observed.diagnosis.findings) {
+        return Plan::stalled(unregistered.reason, unregistered.message.clone());
     }
     Plan::act(Action::Create, reasons::PROGRESSING, "The workspace is being made in Azure.")
 }
@@ -143,7 +181,45 @@ fn ownership(object: &AmlWorkspace, observed: &Observed, found: &WorkspaceResour
         adopts: object.adoption_policy() == AdoptionPolicy::Adopt,
         help: "Connect to it (managementPolicy: Observe), take it over (adoptionPolicy: Adopt), or choose another azureName.",
     };
-    claim.plan(claim.owner.judge(&found.tags, object.is_held()), Action::Tag)
+    let ownership = claim.owner.judge(&found.tags, object.is_held());
+    let differs = object.spec.template.as_ref().map(|template| template::fixed(template, found)).unwrap_or_default();
+    if let (Ownership::Foreign { .. }, true, false) = (&ownership, claim.adopts, differs.is_empty()) {
+        let message = format!(
+            "{} can't be taken over: {}, and Azure can't change that. Correct spec.template, or take the field out of it.",
+            claim.what,
+            words(&differs)
+        );
+        return Some(Plan::stalled(reasons::NOT_OWNED, message));
+    }
+    claim.plan(ownership, Action::Tag)
+}
+
+fn words(differs: &[(&str, String, String)]) -> String {
+    let all = differs.iter().map(|(field, wanted, is)| format!("spec.template.{field} is {wanted}, Azure has {is}"));
+    all.collect::<Vec<_>>().join("; ")
+}
+
+/// What Azure can't change is refused before it is asked.
+fn fixed(object: &AmlWorkspace, found: &WorkspaceResource) -> Option<Plan<Action>> {
+    let differs = template::fixed(object.spec.template.as_ref()?, found);
+    (!differs.is_empty()).then(|| {
+        let message = format!(
+            "Workspace {:?} can't be brought to spec.template: {}. Azure can't change that of a workspace: take the field out of spec.template, or make a new AmlWorkspace.",
+            object.azure_name(),
+            words(&differs)
+        );
+        Plan::stalled(reasons::INVALID_SPEC, message)
+    })
+}
+
+/// For a name that a deleted workspace still has.
+pub(super) fn soft_deleted(name: &str) -> Halt {
+    Halt::person(
+        reasons::SOFT_DELETED,
+        format!(
+            "A workspace {name:?} was deleted and can still be recovered, so that Azure makes no other one of this name. Recover it (the portal's page Azure Machine Learning, Recently deleted), or purge it there to have a new one made; the operator never purges. It is looked at again."
+        ),
+    )
 }
 
 fn drift(object: &AmlWorkspace, found: &WorkspaceResource) -> Option<Plan<Action>> {

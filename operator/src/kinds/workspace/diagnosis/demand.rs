@@ -63,7 +63,7 @@ impl Demand {
                 of: format!("AmlEndpoint {}", endpoint.name()),
                 size: template.instance_type.clone(),
                 low_priority: false,
-                count: i64::from(template.instance_count.unwrap_or(1)),
+                count: reserved(i64::from(template.instance_count.unwrap_or(1))),
             });
             if template.app_insights_enabled == Some(true) {
                 demand.logging.push(endpoint.name().to_owned());
@@ -73,6 +73,11 @@ impl Demand {
         demand.logging.sort();
         demand
     }
+}
+
+/// Azure keeps a fifth more than a deployment's machines for upgrades ("Manage and increase quotas", learn.microsoft.com).
+fn reserved(instances: i64) -> i64 {
+    (instances * 12 + 9) / 10
 }
 
 /// An action that the identity needs, and for what.

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 /// The documents of all examples, each with its file's name.
 fn documents() -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/bank-marketing");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut files: Vec<PathBuf> = ["bank-marketing", "managed-workspace"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(examples.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();

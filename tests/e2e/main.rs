@@ -4,6 +4,7 @@
 
 mod admission;
 mod bad_input;
+mod compute;
 mod datasets;
 mod identity;
 mod idle;
@@ -29,6 +30,7 @@ fn main() -> std::io::Result<ExitCode> {
     let mut suite = Suite::new()?;
     admission::tests(&mut suite);
     bad_input::tests(&mut suite);
+    compute::tests(&mut suite);
     datasets::tests(&mut suite);
     identity::tests(&mut suite);
     idle::tests(&mut suite);

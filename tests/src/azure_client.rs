@@ -62,6 +62,15 @@ impl AzureClient {
         json(self.arm(Method::PUT, &format!("{id}?api-version={api_version}")).await?.json(body)).await
     }
 
+    /// Changes a resource by hand; Azure may still be at work on it afterwards.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn patch(&self, id: &str, api_version: &str, body: &Value) -> Result {
+        let request = self.arm(Method::PATCH, &format!("{id}?api-version={api_version}")).await?;
+        text(request.json(body)).await.map(|_| ())
+    }
+
     /// Asks a resource for something (`regenerateKeys`).
     ///
     /// # Errors

@@ -322,6 +322,24 @@ impl Control {
         answer["id"].as_str().map(str::to_owned).doing("the id of a role assignment")
     }
 
+    /// Says whether a subscription is registered for Azure ML: `Registered`, `NotRegistered`.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn provider(&self, subscription: &str, state: &str) -> Result {
+        let body = json!({"subscriptionId": subscription, "state": state});
+        self.call(Method::POST, "providers", Some(body)).await.map(|_| ())
+    }
+
+    /// Says how many cores of a size's family a subscription may have in a region; none: plenty.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn quota(&self, subscription: &str, location: &str, size: &str, limit: Option<i64>) -> Result {
+        let body = json!({"subscriptionId": subscription, "location": location, "vmSize": size, "limit": limit});
+        self.call(Method::POST, "quotas", Some(body)).await.map(|_| ())
+    }
+
     /// Takes a role away.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ pub fn cases() -> Vec<Change> {
 
 fn workspace() -> Vec<Change> {
     let managed = || json!({"managementPolicy": "Manage", "template": {"location": "westeurope"}});
+    let kept = |field: &str, name: &str| {
+        let mut before = managed();
+        before["template"][field] = json!(format!("/subscriptions/s/{name}"));
+        before
+    };
     vec![
         refused(
             "subscription changed",
@@ -74,6 +79,39 @@ fn workspace() -> Vec<Change> {
             managed(),
             json!({"template": {"location": "northeurope"}}),
             "Azure can't move a workspace",
+        ),
+        refused(
+            "storage account of a managed workspace changed",
+            "AmlWorkspace",
+            kept("storageAccount", "one"),
+            json!({"template": {"storageAccount": "/subscriptions/s/two"}}),
+            "spec.template.storageAccount is immutable",
+        ),
+        refused(
+            "key vault of a managed workspace changed",
+            "AmlWorkspace",
+            kept("keyVault", "one"),
+            json!({"template": {"keyVault": "/subscriptions/s/two"}}),
+            "spec.template.keyVault is immutable",
+        ),
+        refused(
+            "Application Insights of a managed workspace changed",
+            "AmlWorkspace",
+            kept("applicationInsights", "one"),
+            json!({"template": {"applicationInsights": "/subscriptions/s/two"}}),
+            "spec.template.applicationInsights is immutable",
+        ),
+        admitted(
+            "Application Insights of a managed workspace added",
+            "AmlWorkspace",
+            managed(),
+            json!({"template": {"applicationInsights": "/subscriptions/s/one"}}),
+        ),
+        admitted(
+            "storage account of a managed workspace left to Azure",
+            "AmlWorkspace",
+            kept("storageAccount", "one"),
+            json!({"template": {"storageAccount": null}}),
         ),
         admitted(
             "access changed",

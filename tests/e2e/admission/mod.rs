@@ -33,7 +33,12 @@ pub fn tests(suite: &mut Suite) {
     });
     suite.add_table("admission::admits_the_examples", |world| async move {
         let client = namespace(&world, "admits-files").await?;
-        Ok(admits_files(&client, "admits-files", &places::root().join("examples/bank-marketing")).await?)
+        let mut failures = Vec::new();
+        for folder in ["bank-marketing", "managed-workspace"] {
+            let folder = places::root().join("examples").join(folder);
+            failures.extend(admits_files(&client, "admits-files", &folder).await?);
+        }
+        Ok(failures)
     });
     suite.add_table("admission::refuses_with_a_message_that_helps", |world| async move {
         let client = namespace(&world, "refuses").await?;

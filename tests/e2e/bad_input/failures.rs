@@ -142,8 +142,8 @@ async fn failed_cluster(world: Arc<World>) -> Result {
     let reason = json!({"code": "ClusterCoreQuotaReached", "message": "The cluster's cores exceed the quota."});
     let fault = fault(&scenario, "PUT", "/computes/[^/]+$", json!({"operationFails": reason})).await?;
     scenario.apply_all(&super::part(&scenario, &["AmlCompute"])).await?;
-    let words = ["\"cpu\"", "ClusterCoreQuotaReached", "exceed the quota", "spec.size", "raise the quota"];
-    told(&scenario, &Trouble { kind: "AmlCompute", name: "cpu", reason: "OperationFailed", words: &words }).await?;
+    let words = ["\"cpu\"", "ClusterCoreQuotaReached", "exceed the quota", "spec.scale", "raise the quota"];
+    told(&scenario, &Trouble { kind: "AmlCompute", name: "cpu", reason: "QuotaExceeded", words: &words }).await?;
     scenario.emulator.clear_fault(&fault).await?;
     scenario.ready("AmlCompute", "cpu").await.map(|_| ())
 }

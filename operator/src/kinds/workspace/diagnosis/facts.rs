@@ -122,7 +122,17 @@ fn learn<T>(fact: &mut Fact<T>, answer: Result<T, azureml::Error>, unanswered: &
     match answer {
         Ok(value) => *fact = Fact::Known(value),
         Err(error) if passes(&error) => *unanswered = true,
-        Err(error) => *fact = Fact::Untold(error.to_string()),
+        Err(error) => *fact = Fact::Untold(words(&error)),
+    }
+}
+
+/// Azure's words without the id of the request: they stand in a condition, and the same answer has to read the same.
+fn words(error: &azureml::Error) -> String {
+    match error {
+        azureml::Error::Answer { operation, status, code, message, .. } => {
+            format!("{operation}: Azure answered {status} {code}: {message}")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -150,6 +160,6 @@ async fn storage(azure: &azureml::Workspace, facts: &mut Facts) {
             facts.unanswered = true;
             return;
         }
-        Err(error) => Fact::Known(Storage::Unreached(format!("{} ({error})", container.address()))),
+        Err(error) => Fact::Known(Storage::Unreached(format!("{} ({})", container.address(), words(&error)))),
     };
 }

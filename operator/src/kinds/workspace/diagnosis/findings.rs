@@ -37,7 +37,10 @@ fn fine(kind: &'static str, message: impl Into<String>) -> Option<Extra> {
 }
 
 fn untold(kind: &'static str, why: &str) -> Option<Extra> {
-    let message = format!("Azure does not tell the workspace's identity: {why}");
+    let message = format!(
+        "Azure does not tell the workspace's identity: {}. With the role Reader on the subscription it is found out.",
+        why.trim_end_matches('.')
+    );
     Some(Extra::new(kind, None, reasons::NOT_KNOWN, message))
 }
 

@@ -1,5 +1,9 @@
 //! What a workspace holds on to, and that it keeps still while it is paused.
 
+mod access;
+mod diagnosis;
+mod manage;
+
 use std::sync::Arc;
 
 use azureml_operator_tests::api;
@@ -17,6 +21,9 @@ const NAME: &str = "ml-ops";
 pub fn tests(suite: &mut Suite) {
     suite.add("workspace::holds_its_secret_while_it_needs_it", holds_its_secret);
     suite.add("workspace::makes_no_call_while_paused", paused);
+    access::tests(suite);
+    diagnosis::tests(suite);
+    manage::tests(suite);
 }
 
 async fn holds_its_secret(world: Arc<World>) -> Result {

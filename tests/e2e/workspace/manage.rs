@@ -25,6 +25,7 @@ pub(super) fn tests(suite: &mut Suite) {
     suite.add("workspace::a_foreign_one_is_left_alone_or_taken_over_and_then_stays", adopted);
     suite.add("workspace::what_azure_can_not_change_is_refused_before_it_is_asked", fixed);
     suite.add("workspace::one_that_objects_need_is_not_deleted", in_use);
+    suite.add("workspace::a_deleted_one_that_can_be_recovered_is_told_and_never_purged", soft_deleted);
     suite.add("workspace::a_managed_one_at_rest_is_only_looked_at", at_rest);
 }
 
@@ -207,6 +208,21 @@ async fn in_use(world: Arc<World>) -> Result {
     scenario.api().wait_gone(KIND, &scenario.namespace, NAME, LIMIT).await
 }
 
+async fn soft_deleted(world: Arc<World>) -> Result {
+    let scenario = Scenario::bare(&world, "ws-soft").await?;
+    let object = managed(&scenario, &json!({"deletionPolicy": "Delete"}));
+    scenario.apply(&object).await?;
+    scenario.ready(KIND, NAME).await?;
+    scenario.delete(KIND, NAME).await?;
+    scenario.apply(&object).await?;
+    let words = ["was deleted and can still be recovered", "Recently deleted", "the operator never purges"];
+    scenario.tells(KIND, NAME, "SoftDeleted", &words).await?;
+    // A person decides: here to have it gone for good.
+    let hand = AzureClient::new(&scenario.emulator, &scenario.azure.principal).await?;
+    hand.delete(&id(&scenario), API, "&forceToPurge=true").await?;
+    scenario.ready(KIND, NAME).await.map(|_| ())
+}
+
 async fn at_rest(world: Arc<World>) -> Result {
     let scenario = Scenario::lone(&world, "ws-rest").await?;
     let options = Options { resync: "1s", ..Options::only(&scenario.namespace) };
@@ -215,7 +231,8 @@ async fn at_rest(world: Arc<World>) -> Result {
         json!([{"principalId": "44444444-4444-4444-4444-444444444444", "principalType": "User", "role": "Reader"}]);
     scenario.apply(&managed(&scenario, &json!({"access": shared}))).await?;
     operator.explained(scenario.ready(KIND, NAME).await)?;
-    scenario.condition(KIND, NAME, ["RolesSufficient", "True", "Succeeded"]).await?;
+    // The last that is found out, once the workspace is there.
+    scenario.condition(KIND, NAME, ["StorageReachable", "True", "Succeeded"]).await?;
     let (since, audited) = (scenario.emulator.position().await?, scenario.kubernetes_writes()?.len());
     let looks = async || -> Result<usize> {
         let seen = scenario.emulator.requests(since, &scenario.azure.place.subscription, false).await?.requests;

@@ -33,6 +33,9 @@ impl Kind for Computes {
     }
 
     async fn glance(context: &Context, object: &AmlCompute) -> Result<Option<Observed>, Error> {
+        if observe::moves(context, object) {
+            return Ok(None);
+        }
         observe::observe(context, object, Look::Lists).await.map(Some)
     }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use azureml::resources::computes::{Compute, ScaleSettings};
 use azureml::{OperationState, Priority};
 use azureml_crds::status::OperationStatus;
-use azureml_crds::{AmlCompute, AmlResource};
+use azureml_crds::{AmlCompute, AmlPipelineRun, AmlResource, conditions};
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::inventory::Look;
 use crate::kinds::operation;
 use crate::ownership::Owner;
+use crate::stores::find;
 
 /// How long an idle node stays where the spec says nothing.
 const IDLE: &str = "PT2M";
@@ -66,6 +67,32 @@ pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) 
         retry: context.settings.stalled_retry,
         busy: context.settings.max_backoff,
     })
+}
+
+/// Its nodes come, go or work, or are about to: a list that others share is too old for them.
+pub(super) fn moves(context: &Context, object: &AmlCompute) -> bool {
+    nodes_move(object) || serves_a_run(context, object)
+}
+
+fn nodes_move(object: &AmlCompute) -> bool {
+    let Some(status) = &object.status else { return true };
+    let nodes = status.nodes.clone().unwrap_or_default();
+    let least = object.spec.scale.min_nodes.unwrap_or(0);
+    nodes.running + nodes.preparing + nodes.leaving.unwrap_or(0) > 0
+        || nodes.idle > least
+        || status.allocation_state.as_deref() == Some("Resizing")
+        || object.condition(conditions::NODES_AVAILABLE).is_some_and(|told| told.status == "False")
+}
+
+fn serves_a_run(context: &Context, object: &AmlCompute) -> bool {
+    let stores = &context.stores;
+    let on_it = |run: &AmlPipelineRun| {
+        run.namespace() == object.namespace()
+            && run.condition(conditions::FINISHED).is_none_or(|finished| finished.status != "True")
+            && find(&stores.pipelines, run.namespace(), &run.spec.pipeline_ref.name)
+                .is_some_and(|pipeline| pipeline.spec.compute.ref_.as_deref() == Some(object.name()))
+    };
+    stores.runs.find(on_it).is_some()
 }
 
 /// What the spec says of nodes, as Azure wants it.

@@ -87,16 +87,21 @@ impl Limits {
 pub enum Subject {
     /// A subscription, by its id in lower case: what Azure Resource Manager counts.
     Subscription(String),
-    /// Another service, by host and resource: not counted here, but its refusals are heeded.
+    /// A service, by host or subscription and resource: not counted here, but its refusals are heeded.
     Service(String),
 }
 
 /// More than anybody sends.
 const UNLIMITED: Limit = Limit { size: 1e9, refill_per_second: 1e15 };
 
+/// The longest pause after refusals that named no time, where nobody says another.
+const LONGEST: Duration = Duration::from_secs(64);
+
 /// All buckets of a process.
 pub struct Budgets {
     limits: Limits,
+    /// The longest pause after refusals that named no time.
+    longest: Duration,
     buckets: Mutex<HashMap<(Subject, Kind), Bucket>>,
 }
 
@@ -116,7 +121,13 @@ impl Budgets {
     /// Full buckets.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, buckets: Mutex::default() }
+        Self { limits, longest: LONGEST, buckets: Mutex::default() }
+    }
+
+    /// With another longest pause after refusals that name no time.
+    #[must_use]
+    pub fn pausing_at_most(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// Takes one request, or says how long to wait for it.
@@ -127,9 +138,15 @@ impl Budgets {
         self.with(subject, kind, now, |bucket| bucket.take(priority, now))
     }
 
-    /// Azure answered 429: nobody asks before that is over, for asking early renews the wait.
-    pub fn refused(&self, subject: &Subject, kind: Kind, retry_after: Option<Duration>, now: Instant) {
-        self.with(subject, kind, now, |bucket| bucket.refused(retry_after, now));
+    /// Azure answered 429, in these words: nobody asks before that is over, for asking early renews the wait.
+    pub fn refused(&self, subject: &Subject, kind: Kind, retry_after: Option<Duration>, words: &str, now: Instant) {
+        let longest = self.longest;
+        self.with(subject, kind, now, |bucket| bucket.refused(retry_after, longest, words, now));
+    }
+
+    /// What Azure said when it last refused, where it has not answered well since.
+    pub fn said(&self, subject: &Subject, kind: Kind, now: Instant) -> Option<String> {
+        self.with(subject, kind, now, |bucket| bucket.said.clone())
     }
 
     /// Azure answered; `remaining` is what it said is left (`x-ms-ratelimit-remaining-subscription-*`).
@@ -157,11 +174,13 @@ struct Bucket {
     closed_until: Option<Instant>,
     /// Refusals in a row that named no time.
     refusals: u32,
+    /// What the last refusal said.
+    said: Option<String>,
 }
 
 impl Bucket {
     fn full(limit: Limit, now: Instant) -> Self {
-        Self { limit, left: limit.size, counted: now, closed_until: None, refusals: 0 }
+        Self { limit, left: limit.size, counted: now, closed_until: None, refusals: 0, said: None }
     }
 
     fn take(&mut self, priority: Priority, now: Instant) -> Result<(), Duration> {
@@ -181,10 +200,11 @@ impl Bucket {
         Ok(())
     }
 
-    fn refused(&mut self, retry_after: Option<Duration>, now: Instant) {
+    fn refused(&mut self, retry_after: Option<Duration>, longest: Duration, words: &str, now: Instant) {
+        self.said = Some(words.to_owned());
         let wait = retry_after.unwrap_or_else(|| {
             self.refusals = (self.refusals + 1).min(6);
-            Duration::from_secs(1 << self.refusals)
+            Duration::from_secs(1 << self.refusals).min(longest)
         });
         let until = now + wait;
         self.closed_until = Some(self.closed_until.map_or(until, |earlier| earlier.max(until)));
@@ -194,6 +214,7 @@ impl Bucket {
 
     fn answered(&mut self, remaining: Option<u32>) {
         self.refusals = 0;
+        self.said = None;
         if let Some(remaining) = remaining {
             self.left = self.left.min(f64::from(remaining));
         }
@@ -252,7 +273,7 @@ mod tests {
     #[test]
     fn a_refusal_closes_the_bucket_for_as_long_as_azure_says() {
         let (budgets, now) = (Budgets::default(), Instant::now());
-        budgets.refused(&s(), Kind::Write, Some(17 * SECOND), now);
+        budgets.refused(&s(), Kind::Write, Some(17 * SECOND), "429", now);
         assert_eq!(budgets.take(&s(), Kind::Write, Priority::Person, now + SECOND), Err(16 * SECOND));
         assert!(budgets.take(&s(), Kind::Write, Priority::Person, now + 18 * SECOND).is_ok());
     }
@@ -262,7 +283,7 @@ mod tests {
         let (budgets, mut now) = (Budgets::default(), Instant::now());
         let waits: Vec<u64> = (0..8)
             .map(|_| {
-                budgets.refused(&s(), Kind::Read, None, now);
+                budgets.refused(&s(), Kind::Read, None, "429", now);
                 let wait = budgets.take(&s(), Kind::Read, Priority::Person, now).unwrap_err();
                 now += wait;
                 wait.as_secs()
@@ -270,8 +291,21 @@ mod tests {
             .collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 64, 64]);
         budgets.answered(&s(), Kind::Read, None, now);
-        budgets.refused(&s(), Kind::Read, None, now);
+        budgets.refused(&s(), Kind::Read, None, "429", now);
         assert_eq!(budgets.take(&s(), Kind::Read, Priority::Person, now), Err(2 * SECOND));
+    }
+
+    #[test]
+    fn the_last_refusal_is_told_until_azure_answers_well() {
+        let (budgets, now) = (Budgets::default().pausing_at_most(3 * SECOND), Instant::now());
+        for _ in 0..5 {
+            budgets.refused(&s(), Kind::Read, None, "429 TooManyRequests", now);
+        }
+        assert_eq!(budgets.take(&s(), Kind::Read, Priority::Person, now), Err(3 * SECOND));
+        assert_eq!(budgets.said(&s(), Kind::Read, now).as_deref(), Some("429 TooManyRequests"));
+        assert_eq!(budgets.said(&s(), Kind::Write, now), None);
+        budgets.answered(&s(), Kind::Read, None, now);
+        assert_eq!(budgets.said(&s(), Kind::Read, now), None);
     }
 
     #[test]
@@ -288,7 +322,7 @@ mod tests {
         for _ in 0..100_000 {
             budgets.take(&blobs, Kind::Write, Priority::Drift, now).unwrap();
         }
-        budgets.refused(&blobs, Kind::Write, Some(SECOND), now);
+        budgets.refused(&blobs, Kind::Write, Some(SECOND), "429", now);
         assert_eq!(budgets.take(&blobs, Kind::Write, Priority::Person, now), Err(SECOND));
         assert!(budgets.take(&blobs, Kind::Write, Priority::Drift, now + SECOND + Duration::from_millis(1)).is_ok());
     }

@@ -32,12 +32,14 @@ pub enum Error {
         transient: bool,
     },
     /// Not sent: the budget of requests is used up, or Azure asked for a pause that is not over.
-    #[error("{operation}: not sent yet, to stay inside Azure's request limits; next in {} s.", after.as_secs().max(1))]
+    #[error("{operation}: not sent yet, to stay inside Azure's request limits; next in {} s.{}", after.as_secs().max(1), said.as_ref().map(|said| format!(" The last answer was: {said}")).unwrap_or_default())]
     Budget {
         /// What was to be asked.
         operation: String,
         /// When there is room again.
         after: Duration,
+        /// Azure's last refusal, where that is why.
+        said: Option<String>,
     },
     /// No whole answer came.
     #[error("{operation}: no answer from Azure: {message}.")]

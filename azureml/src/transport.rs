@@ -108,6 +108,23 @@ pub(crate) enum Body {
     Stream(reqwest::Body, u64),
 }
 
+/// Whose limits a request is under.
+struct Subjects {
+    service: Subject,
+    subscription: Option<Subject>,
+}
+
+impl Subjects {
+    fn all(&self) -> impl Iterator<Item = &Subject> {
+        std::iter::once(&self.service).chain(&self.subscription)
+    }
+
+    /// Who refused: Azure Resource Manager says when to come back, the services behind it often do not.
+    fn refusing(&self, retry_after: Option<Duration>) -> &Subject {
+        self.subscription.as_ref().filter(|_| retry_after.is_some()).unwrap_or(&self.service)
+    }
+}
+
 impl Request<'_> {
     fn kind(&self) -> Kind {
         match self.method {
@@ -118,11 +135,17 @@ impl Request<'_> {
         }
     }
 
-    /// Whose budget it is of.
-    fn subject(&self) -> Subject {
+    /// Whose limits it is under: the service's that answers it and, in Azure Resource Manager, the subscription's.
+    fn subjects(&self) -> Subjects {
         match subscription(&self.url) {
-            Some(id) => Subject::Subscription(id),
-            None => Subject::Service(format!("{} {}", self.url.authority(), self.resource)),
+            Some(id) => Subjects {
+                service: Subject::Service(format!("{id} {}", self.resource)),
+                subscription: Some(Subject::Subscription(id)),
+            },
+            None => Subjects {
+                service: Subject::Service(format!("{} {}", self.url.authority(), self.resource)),
+                subscription: None,
+            },
         }
     }
 }
@@ -176,6 +199,13 @@ impl Transport {
         self
     }
 
+    /// With another longest pause after refusals that name no time.
+    #[must_use]
+    pub fn pausing_at_most(mut self, longest: Duration) -> Self {
+        self.budgets = Arc::new(Budgets::default().pausing_at_most(longest));
+        self
+    }
+
     /// The HTTP client.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
@@ -204,8 +234,10 @@ impl Transport {
     pub(crate) async fn exchange(&self, request: Request<'_>) -> Result<Answer, Error> {
         let operation = describe(&request.method, &request.url);
         let kind = request.kind();
-        let subject = request.subject();
-        self.wait_for_turn(&subject, kind, request.priority, &operation).await?;
+        let subjects = request.subjects();
+        for subject in subjects.all() {
+            self.wait_for_turn(subject, kind, request.priority, &operation).await?;
+        }
         let (resource, verb) = (request.resource, request.method.clone());
         let credential = match request.auth {
             Auth::Audience(credential, _) => Some(credential),
@@ -226,9 +258,10 @@ impl Transport {
             credential.rejected(now);
         }
         if answer.status.as_u16() == 429 {
-            self.budgets.refused(&subject, kind, answer.retry_after(), now);
+            let after = answer.retry_after();
+            self.budgets.refused(subjects.refusing(after), kind, after, &answer.refusal().to_string(), now);
         } else {
-            self.budgets.answered(&subject, kind, answer.remaining(), now);
+            subjects.all().for_each(|subject| self.budgets.answered(subject, kind, answer.remaining(), now));
         }
         Ok(answer)
     }
@@ -241,10 +274,13 @@ impl Transport {
         operation: &str,
     ) -> Result<(), Error> {
         let began = Instant::now();
+        // Who only keeps watch holds up nobody who is behind it in a queue.
+        let patience = if priority == Priority::Drift { MAX_WAIT / 8 } else { MAX_WAIT };
         loop {
             let Err(after) = self.budgets.take(subject, kind, priority, Instant::now()) else { return Ok(()) };
-            if began.elapsed() + after > MAX_WAIT {
-                return Err(Error::Budget { operation: operation.to_owned(), after });
+            if began.elapsed() + after > patience {
+                let said = self.budgets.said(subject, kind, Instant::now());
+                return Err(Error::Budget { operation: operation.to_owned(), after, said });
             }
             tokio::time::sleep(after).await;
         }

@@ -41,7 +41,9 @@ reasons! {
     OPERATION_FAILED = "OperationFailed";
     /// The credential was refused.
     AUTHENTICATION_FAILED = "AuthenticationFailed";
-    /// The identity lacks a role, or Azure does not know of it yet.
+    /// Azure knows of no role of the identity: one that was given minutes ago works soon.
+    ROLE_PROPAGATING = "RolePropagating";
+    /// The identity lacks a role, and has done so for longer than Azure takes to spread an assignment.
     WAITING_FOR_ROLE_ASSIGNMENT = "WaitingForRoleAssignment";
     /// The operator's configuration does not allow this identity here.
     IDENTITY_NOT_ALLOWED = "IdentityNotAllowed";

@@ -45,6 +45,10 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What this process last wrote.
     pub fresh: Fresh,
+    /// How often in a row what failed.
+    pub tries: crate::shell::tries::Tries,
+    /// What Azure is deleting.
+    pub deletions: crate::kinds::deletion::Deletions,
     /// Whom a change wakes.
     pub wakers: Arc<Wakers>,
     /// The Secrets and ServiceAccounts that are held for workspaces.

@@ -192,6 +192,7 @@ fn context(
     let gate = tenure.clone();
     let transport = Transport::new(cloud.clone(), settings.request_timeout)?
         .observed_by(Arc::new(Calls(metrics.clone())))
+        .pausing_at_most(settings.max_backoff)
         .guarded_by(Arc::new(move || gate.left()));
     let fetcher = Fetcher::new(&settings.fetch)?;
     Ok(Arc::new(Context {
@@ -205,6 +206,8 @@ fn context(
         fetcher,
         metrics,
         fresh: Default::default(),
+        tries: Default::default(),
+        deletions: Default::default(),
         wakers: Arc::default(),
         holds: Default::default(),
         diagnoses: Default::default(),

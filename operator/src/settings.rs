@@ -60,6 +60,10 @@ pub struct Settings {
     #[arg(long, env = "AZUREML_OPERATOR_POLL", default_value = "10s", value_parser = duration)]
     pub poll: Duration,
 
+    /// How long Azure may take until a role assignment works; a role that is missing for longer is told as missing.
+    #[arg(long, env = "AZUREML_OPERATOR_ROLE_PROPAGATION", default_value = "10m", value_parser = duration)]
+    pub role_propagation: Duration,
+
     /// How often a stalled object is tried again.
     #[arg(long, env = "AZUREML_OPERATOR_STALLED_RETRY", default_value = "5m", value_parser = duration)]
     pub stalled_retry: Duration,

@@ -3,6 +3,7 @@
 
 pub mod compute;
 pub mod dataset;
+pub mod deletion;
 pub mod endpoint;
 pub mod identity;
 pub mod model;

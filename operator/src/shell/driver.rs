@@ -95,11 +95,13 @@ async fn pass<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requeu
             Ok(Requeue::requeue(BLINK))
         }
         Next::Wait(after) => {
+            context.tries.forget(object.uid());
             write_status::<K>(context, object, first, &standing, &extras, now, &[]).await?;
             Ok(Requeue::requeue(wait(context, after, now)))
         }
         Next::Rest => {
             let stalled = matches!(standing, Standing::Stalled { .. });
+            context.tries.forget(object.uid());
             write_status::<K>(context, object, first, &standing, &extras, now, &[]).await?;
             let after = if stalled { context.settings.stalled_retry } else { resync::<K>(context, object) };
             Ok(Requeue::requeue(after))
@@ -146,6 +148,7 @@ async fn act<K: Kind>(
     let status = K::status(object, observed, now);
     match done {
         Ok(notes) => {
+            context.tries.forget(object.uid());
             write_status::<K>(context, object, status, &standing, &extras, now, &notes).await?;
             Ok(Requeue::requeue(BLINK))
         }
@@ -206,13 +209,14 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
         }
         Ok(Cleanup::Blocked { reason, message }) => blocked::<K>(context, object, reason, message).await,
         Err(error) => {
-            let halt = error.halt();
-            if let Remedy::Retry(after) = halt.remedy {
+            let halt = understood(context, object, &error);
+            if matches!(halt.remedy, Remedy::Retry(_) | Remedy::Turn(_)) {
                 tracing::info!(kind = K::Resource::KIND, name = object.name(), %error, "the deletion is tried again");
+                let again = again(context, object, halt.remedy);
                 let standing = Standing::progressing(halt.reason, halt.message);
                 let status = object.status().cloned().unwrap_or_default();
                 write_status::<K>(context, object, status, &standing, &[], context.now(), &[]).await?;
-                return Ok(Requeue::requeue(after.unwrap_or(context.settings.poll).max(BLINK)));
+                return Ok(Requeue::requeue(again));
             }
             let message = format!(
                 "{}. To let the object go and leave what is in Azure, set the annotation {}: \"true\".",
@@ -246,6 +250,8 @@ async fn release<K: Kind>(context: &Context, object: &K::Resource, note: Option<
     set_finalizer::<K>(context, object, false).await?;
     context.fresh.forget(object.uid());
     context.inventory.forget(object.uid());
+    context.deletions.forget(object.uid());
+    context.tries.forget(object.uid());
     Ok(Requeue::await_change())
 }
 
@@ -285,7 +291,11 @@ async fn failed_with<K: Kind>(
     if error.is_conflict() {
         return Requeue::requeue(BLINK);
     }
-    let halt: Halt = error.halt();
+    let halt = understood(context, object, error);
+    if matches!(halt.remedy, Remedy::Turn(_)) && object.is_ready() {
+        // Nobody waits for it and nothing went wrong: there is nothing to tell.
+        return Requeue::requeue(again(context, object, halt.remedy));
+    }
     let standing = Standing::from(&halt);
     let now = context.now();
     if let Err(error) = write_status::<K>(context, object, status, &standing, &[], now, &[]).await
@@ -293,19 +303,32 @@ async fn failed_with<K: Kind>(
     {
         tracing::warn!(kind = K::Resource::KIND, name = object.name(), %error, "the status could not be written");
     }
-    Requeue::requeue(match halt.remedy {
-        Remedy::Retry(Some(after)) => after.max(BLINK),
-        Remedy::Retry(None) => backoff(context, object, now),
-        Remedy::Await | Remedy::Person => context.settings.stalled_retry,
-    })
+    Requeue::requeue(again(context, object, halt.remedy))
 }
 
-/// Twice as long each time, from the poll interval to the maximum: the time since the trouble began tells which it is.
-fn backoff<K: AmlResource>(context: &Context, object: &K, now: Timestamp) -> Duration {
-    let since = object.condition(conditions::RECONCILING).map_or(Duration::ZERO, |condition| {
-        now.duration_since(condition.last_transition_time.0).try_into().unwrap_or(Duration::ZERO)
-    });
-    since.clamp(context.settings.poll, context.settings.max_backoff.max(context.settings.poll))
+/// What an error means for this object, which may have met it for long.
+fn understood<K: AmlResource>(context: &Context, object: &K, error: &Error) -> Halt {
+    let halt = error.halt();
+    if matches!(halt.remedy, Remedy::Turn(_)) {
+        return halt;
+    }
+    let time = context.tries.failed(object.uid(), halt.reason, Instant::now());
+    halt.lasting(time, context.settings.role_propagation)
+}
+
+/// When it is tried again: twice as long each time, from the poll interval to the maximum, and never before Azure says.
+fn again<K: AmlResource>(context: &Context, object: &K, remedy: Remedy) -> Duration {
+    let settings = &context.settings;
+    match remedy {
+        Remedy::Retry(asked) => {
+            let pause = context.tries.pause(object.uid(), settings.poll, settings.max_backoff);
+            pause.max(asked.unwrap_or_default())
+        }
+        // Those who keep watch come back apart from each other.
+        Remedy::Turn(after) if object.is_ready() => after.max(rest::spread(settings.poll, object.uid())),
+        Remedy::Turn(after) => after.max(BLINK),
+        Remedy::Await | Remedy::Person => settings.stalled_retry,
+    }
 }
 
 fn wait(context: &Context, after: After, now: Timestamp) -> Duration {

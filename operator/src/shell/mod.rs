@@ -15,6 +15,7 @@ mod merge;
 pub mod references;
 pub mod run;
 pub mod standing;
+pub mod tries;
 mod undecodable;
 pub mod wake;
 
@@ -139,7 +140,7 @@ impl<A> Plan<A> {
     /// It can't go on, and why.
     pub fn halted(halt: &Halt) -> Self {
         let next = match halt.remedy {
-            Remedy::Retry(_) => Next::Wait(After::Poll),
+            Remedy::Retry(_) | Remedy::Turn(_) => Next::Wait(After::Poll),
             Remedy::Await | Remedy::Person => Next::Rest,
         };
         Self { next, standing: Standing::from(halt), extras: Vec::new() }

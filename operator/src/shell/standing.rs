@@ -66,7 +66,7 @@ impl From<&Halt> for Standing {
             Remedy::Person => Self::stalled(halt.reason, halt.message.clone()),
             Remedy::Await => Self::progressing(halt.reason, halt.message.clone()),
             // What passes by itself says nothing about what was already reached.
-            Remedy::Retry(_) => Self::Holding { reason: halt.reason, message: halt.message.clone() },
+            Remedy::Retry(_) | Remedy::Turn(_) => Self::Holding { reason: halt.reason, message: halt.message.clone() },
         }
     }
 }

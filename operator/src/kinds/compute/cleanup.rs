@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
 use crate::ownership::{Origin, Ownership};
-use crate::shell::{After, Cleanup};
+use crate::shell::Cleanup;
 
 /// How many jobs are named.
 const NAMED: usize = 5;
@@ -46,15 +46,20 @@ pub(super) async fn cleanup(context: &Context, object: &AmlCompute) -> Result<Cl
             format!("Cluster {name:?} was taken over and stays."),
         ))));
     }
-    if found.properties.provisioning_state.as_deref() != Some("Deleting") {
-        if works(&found) {
-            let nodes = azure.compute_nodes(name).await?;
-            let runs = |id: &str| run_of(context, object.namespace(), id);
-            return Ok(Cleanup::Blocked { reason: reasons::IN_USE, message: in_use(name, &found, &nodes, runs) });
-        }
-        azure.delete_compute(name).await?;
+    let what = format!("cluster {name:?}");
+    if let Some(waiting) = context.deletions.poll(azure.client(), object.uid(), &what).await? {
+        return Ok(waiting);
     }
-    Ok(Cleanup::Waiting { message: format!("Azure deletes cluster {name:?}."), after: After::Poll })
+    if found.properties.provisioning_state.as_deref() == Some("Deleting") {
+        return Ok(context.deletions.begun(object.uid(), &what, None));
+    }
+    if works(&found) {
+        let nodes = azure.compute_nodes(name).await?;
+        let runs = |id: &str| run_of(context, object.namespace(), id);
+        return Ok(Cleanup::Blocked { reason: reasons::IN_USE, message: in_use(name, &found, &nodes, runs) });
+    }
+    let started = azure.delete_compute(name).await?;
+    Ok(context.deletions.begun(object.uid(), &what, started.operation))
 }
 
 /// Whether nodes work on jobs, or come up for jobs that wait: Azure would delete them all the same.

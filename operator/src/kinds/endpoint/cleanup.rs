@@ -36,14 +36,16 @@ pub async fn cleanup(context: &Context, object: &AmlEndpoint) -> Result<Cleanup,
             return Ok(Cleanup::Done(Some(Note::warning(reasons::NOT_OWNED, message))));
         }
     }
+    let what = format!("endpoint {name:?}");
+    if let Some(waiting) = context.deletions.poll(workspace.azure.client(), object.uid(), &what).await? {
+        return Ok(waiting);
+    }
     let word = live.properties.provisioning_state.as_deref();
-    let waiting = |message: String, after| Ok(Cleanup::Waiting { message, after });
     if Provisioning::parse(word) == Provisioning::Moving {
         let message = format!("Endpoint {name:?} is {} in Azure.", word.unwrap_or_default().to_lowercase());
-        return waiting(message, After::Poll);
+        return Ok(Cleanup::Waiting { message, after: After::Poll });
     }
     context.check_leads()?;
     let started = workspace.azure.delete_online_endpoint(&name).await?;
-    let asked = started.operation.and_then(|operation| operation.retry_after);
-    waiting(format!("Endpoint {name:?} is being deleted in Azure."), asked.map_or(After::Poll, After::Asked))
+    Ok(context.deletions.begun(object.uid(), &what, started.operation))
 }

@@ -6,6 +6,7 @@ mod admission;
 mod bad_input;
 mod compute;
 mod datasets;
+mod fault_matrix;
 mod identity;
 mod idle;
 mod kills;
@@ -19,6 +20,7 @@ mod rest;
 mod rollout;
 mod secrets;
 mod small;
+mod storm;
 mod suite;
 mod workspace;
 
@@ -32,6 +34,7 @@ fn main() -> std::io::Result<ExitCode> {
     bad_input::tests(&mut suite);
     compute::tests(&mut suite);
     datasets::tests(&mut suite);
+    fault_matrix::tests(&mut suite);
     identity::tests(&mut suite);
     idle::tests(&mut suite);
     kills::tests(&mut suite);
@@ -44,6 +47,7 @@ fn main() -> std::io::Result<ExitCode> {
     rest::tests(&mut suite);
     rollout::tests(&mut suite);
     secrets::tests(&mut suite);
+    storm::tests(&mut suite);
     workspace::tests(&mut suite);
     Ok(suite.run())
 }

@@ -418,6 +418,14 @@ impl Control {
         self.call(Method::DELETE, &format!("faults/{fault}"), None).await.map(|_| ())
     }
 
+    /// Changes its manners: what is throttled, late or slow.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn manners(&self, change: &Value) -> Result {
+        self.call(Method::POST, "manners", Some(change.clone())).await.map(|_| ())
+    }
+
     /// Moves its clock.
     ///
     /// # Errors

@@ -79,6 +79,7 @@ impl Options {
             ["--stalled-retry", self.stalled_retry],
             ["--max-backoff", "2s"],
             ["--log", self.log],
+            ["--role-propagation", "20s"],
         ]
         .concat()
         .into_iter()

@@ -284,7 +284,7 @@ mod tests {
         let failing = || async {
             calls.fetch_add(1, Ordering::SeqCst);
             let after = Duration::from_secs(30);
-            Err(azureml::Error::Budget { operation: "GET data".into(), after })
+            Err(azureml::Error::Budget { operation: "GET data".into(), after, said: None })
         };
         for _ in 0..20 {
             list.entry("a", asked("a", now), failing, |_| {}).await.unwrap_err();

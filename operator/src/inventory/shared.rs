@@ -171,7 +171,7 @@ impl<T: Listed> Known<T> {
                 let error = Error::from(error);
                 let halt = error.halt();
                 let after = match halt.remedy {
-                    Remedy::Retry(Some(after)) => after,
+                    Remedy::Retry(Some(after)) | Remedy::Turn(after) => after,
                     _ => asked.try_again,
                 };
                 self.failed = Some((now + after, halt));

@@ -115,7 +115,11 @@ async fn glance<K: Kind>(context: &Context, object: &K::Resource) -> Option<Requ
     let observed = match K::glance(context, object).await {
         Ok(observed) => observed?,
         // A role may let an object be read and not the list that it is in.
-        Err(error) if error.halt().reason == reasons::WAITING_FOR_ROLE_ASSIGNMENT => return None,
+        Err(error)
+            if [reasons::ROLE_PROPAGATING, reasons::WAITING_FOR_ROLE_ASSIGNMENT].contains(&error.halt().reason) =>
+        {
+            return None;
+        }
         Err(error) => return Some(failed::<K>(context, object, &error).await),
     };
     let now = context.now();

@@ -338,7 +338,8 @@ fn again<K: AmlResource>(context: &Context, object: &K, remedy: Remedy) -> Durat
 fn wait(context: &Context, after: After, now: Timestamp) -> Duration {
     match after {
         After::Poll => context.settings.poll,
-        After::Asked(asked) => asked,
+        // A service that says "at once" each time is not asked as fast as it answers.
+        After::Asked(asked) => asked.max(context.settings.poll / 4),
         After::Until(until) => until.duration_since(now).try_into().unwrap_or(Duration::ZERO),
     }
     .max(BLINK)

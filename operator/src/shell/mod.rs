@@ -115,7 +115,7 @@ pub enum Next<A> {
 pub enum After {
     /// The operator's poll interval, for work in flight.
     Poll,
-    /// What Azure asked for, but not less than a blink.
+    /// What Azure asked for, but not less than a quarter of the poll interval.
     Asked(Duration),
     /// Until this time.
     Until(Timestamp),

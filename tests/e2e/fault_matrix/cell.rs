@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::fault::Fault;
-use super::pace::{Pace, REQUESTS_A_TRY, shortest_gap, window};
+use super::pace::{POLL, Pace, REQUESTS_A_LOOK, REQUESTS_A_TRY, shortest_gap, window};
 use super::subject::{ACTS, Act, Step, Subject, Write};
 
 /// How often a cell looks: some dozens are open at a time.
@@ -230,13 +230,18 @@ fn judged(row: &Fault, write: &Write, hits: u64, about: &[&Answered]) -> Result<
     if times.is_empty() {
         return Err(Failure::new("the log has no request that the fault struck"));
     }
+    let times_of = |request: &&Answered| request.time.clone();
+    let span = window(&about.iter().map(times_of).collect::<Vec<_>>());
     let window = window(&times);
     let seen = Seen { tries: hits, allowed: row.pace.allowed(window), requests: about.len() };
     if seen.tries > seen.allowed {
         return Err(Failure::new(format!("a storm: {seen:?} in {window:.1} s")));
     }
-    if seen.requests as u64 > (seen.tries + 1) * REQUESTS_A_TRY {
-        return Err(Failure::new(format!("too many requests a try: {seen:?} in {window:.1} s")));
+    // An operation is looked at as long as it goes on, when Azure says and no more than four times a poll interval: those
+    // looks are no tries.
+    let looks = if row.of_operation { (4.0 * span / POLL).ceil() as u64 * REQUESTS_A_LOOK } else { 0 };
+    if seen.requests as u64 > (seen.tries + 1) * REQUESTS_A_TRY + looks {
+        return Err(Failure::new(format!("too many requests a try: {seen:?} in {span:.1} s")));
     }
     match (row.pace, shortest_gap(&times)) {
         (Pace::Asked(seconds), Some(gap)) if gap < seconds => {

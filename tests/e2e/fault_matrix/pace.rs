@@ -19,6 +19,9 @@ const WAKES: u64 = 3;
 /// The most requests about its object that one try makes, reads included.
 pub const REQUESTS_A_TRY: u64 = 10;
 
+/// The most requests about its object that one look at an operation makes.
+pub const REQUESTS_A_LOOK: u64 = 4;
+
 /// How what failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {

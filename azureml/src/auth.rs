@@ -297,7 +297,7 @@ mod tests {
             // A custom cloud in front of a known one takes that one's principals too.
             (custom.clone(), public, None),
             (custom.clone(), ("https://127.0.0.1:8443", "https://127.0.0.1:8443/"), None),
-            (custom.clone(), ("https://127.0.0.1:8444", "https://127.0.0.1:8443/"), Some("activeDirectoryEndpointUrl")),
+            (custom, ("https://127.0.0.1:8444", "https://127.0.0.1:8443/"), Some("activeDirectoryEndpointUrl")),
             (Cloud::public(), ("https://login.microsoftonline.com:444", public.1), Some("activeDirectoryEndpointUrl")),
             (
                 Cloud::public(),

@@ -117,7 +117,7 @@ fn forms(part: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(part);
     let json = serde_json::Value::from(text.as_ref()).to_string();
     let address: String = url::form_urlencoded::byte_serialize(part).collect();
-    let mut all = vec![part.to_vec(), json[1..json.len() - 1].as_bytes().to_vec(), address.into_bytes()];
+    let mut all = vec![part.to_vec(), json.as_bytes()[1..json.len() - 1].to_vec(), address.into_bytes()];
     // In base64 a text has three forms, by where it begins; its first and last characters mix with its neighbours'.
     for offset in 0..3 {
         let padded = [vec![0; offset], part.to_vec()].concat();

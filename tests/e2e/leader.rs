@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use crate::suite::Suite;
 
+/// Short for a Lease, and long beside what an API server takes on a machine that runs many tests.
+const LEASE: &str = "15s";
+
 /// Adds the tests.
 pub fn tests(suite: &mut Suite) {
     suite.add("leader::the_other_replica_goes_on_with_what_the_killed_leader_began", killed);
@@ -81,12 +84,12 @@ fn holder(lease: &Value) -> Option<&str> {
 }
 
 async fn killed(world: Arc<World>) -> Result {
-    let replicas = Replicas::prepare(&world, "replica-killed", "3s").await?;
+    let replicas = Replicas::prepare(&world, "replica-killed", LEASE).await?;
     let scenario = &replicas.scenario;
     let (mut leader, name, other) = replicas.two().await?;
     replicas.begin().await?;
     let id = format!("{}/computes/cpu", scenario.azure.place.workspace_id());
-    let slow = json!({"method": "PUT", "path": format!("(?i)^{id}$"), "effect": {"operationTakesMilliseconds": 15000}});
+    let slow = json!({"method": "PUT", "path": format!("(?i)^{id}$"), "effect": {"operationTakesMilliseconds": 40000}});
     scenario.emulator.fault(&slow).await?;
     replicas.compute("cpu").await?;
     let under_way = |object: &Value| object["status"]["provisioningState"] == "Creating";
@@ -99,7 +102,7 @@ async fn killed(world: Arc<World>) -> Result {
 }
 
 async fn frozen(world: Arc<World>) -> Result {
-    let replicas = Replicas::prepare(&world, "replica-frozen", "3s").await?;
+    let replicas = Replicas::prepare(&world, "replica-frozen", LEASE).await?;
     let scenario = &replicas.scenario;
     let (mut leader, name, mut other) = replicas.two().await?;
     replicas.begin().await?;
@@ -128,7 +131,7 @@ async fn frozen(world: Arc<World>) -> Result {
 }
 
 async fn cut_off(world: Arc<World>) -> Result {
-    let replicas = Replicas::prepare(&world, "replica-cut-off", "3s").await?;
+    let replicas = Replicas::prepare(&world, "replica-cut-off", LEASE).await?;
     let scenario = &replicas.scenario;
     let folder = places::scratch("door")?;
     let straight = scenario.cluster.kubeconfig_as(OPERATOR, OPERATOR).await?;

@@ -169,13 +169,13 @@ async fn scaled(workspace: &Workspace<'_>) {
             "profiles": [{"name": "usual", "capacity": {"minimum": least, "maximum": "3", "default": "2"}, "rules": []}]}})
     };
     let path = |name: &str| format!("{group}/providers/Microsoft.Insights/autoscaleSettings/{name}");
+    assert_eq!(workspace.get("onlineEndpoints/bank/deployments/blue").await["sku"]["capacity"], 1);
     assert_eq!(at(Method::PUT, &path("a"), setting("none", "2")).await.status, 400);
     assert_eq!(at(Method::PUT, &path("a"), setting("blue", "9")).await.status, 400);
     assert_eq!(at(Method::PUT, &path("a"), setting("blue", "2")).await.status, 201);
     assert_eq!(at(Method::PUT, &path("a"), setting("blue", "2")).await.status, 200);
     assert_eq!(at(Method::PUT, &path("b"), setting("blue", "2")).await.status, 409);
     assert_eq!(at(Method::GET, &path("a"), Value::Null).await.body["name"], "a");
-    assert_eq!(workspace.get("onlineEndpoints/bank/deployments/blue").await["sku"]["capacity"], 1);
     emulator.control(Method::POST, "clock", json!({"advanceSeconds": 1})).await;
     assert_eq!(workspace.get("onlineEndpoints/bank/deployments/blue").await["sku"]["capacity"], 2);
     assert_eq!(at(Method::DELETE, &path("a"), Value::Null).await.status, 200);

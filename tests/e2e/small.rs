@@ -51,7 +51,8 @@ pub fn objects(scenario: &Scenario) -> Vec<Value> {
         object(
             "AmlCompute",
             "cpu",
-            json!({"workspaceRef": at, "size": "Standard_DS3_v2", "scale": {"minNodes": 0, "maxNodes": 1}}),
+            json!({"workspaceRef": at, "size": "Standard_DS3_v2",
+                "scale": {"minNodes": 0, "maxNodes": 1, "idleTimeBeforeScaleDown": "1s"}}),
         ),
         object("AmlDataset", "rows", json!({"workspaceRef": at, "type": "Table", "source": {"web": {"url": url}}})),
         object(
@@ -103,6 +104,19 @@ pub async fn all_ready(scenario: &Scenario) -> Result {
         scenario.ready(kind, name).await?;
     }
     Ok(())
+}
+
+/// Waits until the cluster has let its nodes go: as long as they are there, it is no object at rest.
+///
+/// # Errors
+/// When it has not within the limit.
+pub async fn cluster_rests(scenario: &Scenario) -> Result {
+    let empty = |object: &Value| {
+        let nodes = &object["status"]["nodes"];
+        object["status"]["allocationState"] == "Steady"
+            && ["idle", "running", "preparing", "leaving"].iter().all(|state| nodes[state].as_u64().unwrap_or(0) == 0)
+    };
+    scenario.wait("AmlCompute", "cpu", "waiting for its nodes to go", empty).await.map(drop)
 }
 
 /// How many things of each sort the workspace holds in Azure: what must be one after a flow is one.

@@ -102,6 +102,9 @@ async fn rotated(world: Arc<World>, form: Form) -> Result {
     };
     let mut operator = scenario.operator_with(options).await?;
     operator.explained(scenario.ready("AmlWorkspace", "ml-ops").await)?;
+    // The last that a workspace looks into: the token that is refused next is no other's.
+    let looked_into = |object: &Value| api::condition(object, "StorageReachable").is_some();
+    operator.explained(scenario.wait("AmlWorkspace", "ml-ops", "waiting for StorageReachable", looked_into).await)?;
 
     let data = form.renew(&scenario).await?;
     operator.explained(revoked(&scenario, form).await)?;

@@ -76,6 +76,7 @@ pub async fn make(scenario: &Scenario, size: Size) -> Result<Vec<Place>> {
     let applied = stream::iter(objects).map(|object| async move { scenario.apply(&object).await });
     applied.buffer_unordered(8).try_collect::<Vec<_>>().await?;
     all_ready(scenario, size).await?;
+    small::cluster_rests(scenario).await?;
     Ok(places)
 }
 

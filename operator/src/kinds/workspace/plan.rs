@@ -42,7 +42,10 @@ pub(super) fn plan(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -
     let mut plan = decide(object, observed, now);
     let findings = &observed.diagnosis.findings;
     plan.extras.extend(findings.iter().cloned());
-    if findings.iter().any(|one| !is_told(object, one)) {
+    let seen = object.status.as_ref().and_then(|status| status.observed_generation) == object.metadata.generation;
+    // A change of the spec is made first: once the spec counts as seen, what differs from it would pass for drift.
+    let changes = matches!(plan.next, Next::Act(Action::Update(_))) && !seen;
+    if !changes && findings.iter().any(|one| !is_told(object, one)) {
         // Told before anything else is done, for what is done may fail for just that.
         let missing = findings.iter().filter(|one| one.status == Some(false) && !is_told(object, one));
         plan.next = Next::Act(Action::Tell(missing.cloned().collect()));

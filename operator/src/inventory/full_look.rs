@@ -93,8 +93,8 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    fn uid(seed: u128) -> String {
-        Uuid::from_u128(seed).to_string()
+    fn uid(number: u128) -> String {
+        Uuid::from_u128(number).to_string()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -134,8 +134,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_object_has_one_moment_in_each_interval(seed: u128, second in 0_i64..1_000_000_000, hours in 1_u64..1000) {
-            let (uid, interval, now) = (uid(seed), HOUR * u32::try_from(hours).unwrap(), at(second));
+        fn each_object_has_one_moment_in_each_interval(number: u128, second in 0_i64..1_000_000_000, hours in 1_u64..1000) {
+            let (uid, interval, now) = (uid(number), HOUR * u32::try_from(hours).unwrap(), at(second));
             let moment = own_moment(&uid, now, interval);
             prop_assert!(moment <= now);
             prop_assert!(now.duration_since(moment) < SignedDuration::try_from(interval).unwrap());
@@ -145,11 +145,11 @@ mod tests {
         }
 
         #[test]
-        fn the_moments_of_many_objects_are_spread_over_the_day(seed: u128, second in 0_i64..1_000_000_000) {
+        fn the_moments_of_many_objects_are_spread_over_the_day(number: u128, second in 0_i64..1_000_000_000) {
             let now = at(second);
             let mut hours = [0_usize; 24];
             for object in 0..1000_u128 {
-                let since = now.duration_since(own_moment(&uid(seed.wrapping_add(object)), now, DAY));
+                let since = now.duration_since(own_moment(&uid(number.wrapping_add(object)), now, DAY));
                 hours[usize::try_from(since.as_secs() / 3600).unwrap()] += 1;
             }
             // 42 an hour on average.
@@ -158,11 +158,11 @@ mod tests {
 
         #[test]
         fn however_the_looks_fall_and_processes_start_no_day_is_skipped(
-            seed: u128,
+            number: u128,
             second in 0_i64..1_000_000_000,
             steps in proptest::collection::vec((60_i64..3600, any::<bool>()), 100..200),
         ) {
-            let uid = uid(seed);
+            let uid = uid(number);
             let mut now = at(second);
             let mut looks: FullLooks<()> = FullLooks::new(DAY, now, HOUR);
             let mut last = None;

@@ -20,6 +20,8 @@ pub struct Suite {
     runtime: Arc<Runtime>,
     world: Arc<World>,
     trials: Vec<Trial>,
+    /// Those that need the machine for themselves.
+    alone: Vec<Trial>,
     /// Those that look back on all others.
     last: Vec<Trial>,
 }
@@ -28,7 +30,8 @@ impl Suite {
     /// An empty one.
     pub fn new() -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { runtime: Arc::new(runtime), world: Arc::new(World::default()), trials: Vec::new(), last: Vec::new() })
+        let (runtime, world) = (Arc::new(runtime), Arc::new(World::default()));
+        Ok(Self { runtime, world, trials: Vec::new(), alone: Vec::new(), last: Vec::new() })
     }
 
     /// Adds a test.
@@ -39,6 +42,16 @@ impl Suite {
     {
         let trial = self.trial(name.into(), test);
         self.trials.push(trial);
+    }
+
+    /// Adds a test that counts what is done in a time: it runs after the others, when nothing else wants the machine.
+    pub fn add_alone<F, R>(&mut self, name: impl Into<String>, test: F)
+    where
+        F: FnOnce(Arc<World>) -> R + Send + 'static,
+        R: Future<Output = Result> + Send + 'static,
+    {
+        let trial = self.trial(name.into(), test);
+        self.alone.push(trial);
     }
 
     /// Adds a test that looks back on what all others did, and gives the failures that it found. It runs after them,
@@ -92,14 +105,20 @@ impl Suite {
         }
         self.runtime.spawn(end_on_signal(self.world.clone()));
         if arguments.list {
+            self.trials.append(&mut self.alone);
             self.trials.append(&mut self.last);
         }
-        let chosen = libtest_mimic::run(&arguments, self.trials);
-        // One after the other: each is to see what the others of them left.
         let one = Some(1);
+        let together = libtest_mimic::run(&arguments, self.trials);
+        let alone = if self.alone.is_empty() {
+            None
+        } else {
+            Some(libtest_mimic::run(&Arguments { test_threads: one, ..arguments.clone() }, self.alone))
+        };
+        // One after the other: each is to see what the others of them left.
         let all = Arguments { filter: None, skip: Vec::new(), exact: false, test_threads: one, ..arguments.clone() };
         let last = if self.last.is_empty() { None } else { Some(libtest_mimic::run(&all, self.last)) };
-        let failed = chosen.has_failed() || last.is_some_and(|last| last.has_failed());
+        let failed = together.has_failed() || alone.into_iter().chain(last).any(|some| some.has_failed());
         if failed {
             let folder = places::root().join("target/e2e");
             match self.runtime.block_on(self.world.save_logs(&folder)) {

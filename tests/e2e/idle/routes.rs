@@ -27,6 +27,8 @@ pub enum Route {
     ModelVersions,
     /// The keys of an endpoint.
     Keys,
+    /// What a workspace lacks: the rights of its identity, its store and whether that answers.
+    Diagnosis,
     /// What there is no reason for.
     Other,
 }
@@ -49,6 +51,8 @@ impl Route {
             ("GET", ["data", _, "versions", _]) => Self::DataVersion,
             ("GET", ["models", _, "versions"]) => Self::ModelVersions,
             ("POST", ["onlineendpoints", _, "listkeys"]) => Self::Keys,
+            ("GET", ["providers", "microsoft.authorization", "permissions"] | ["datastores"])
+            | ("POST", ["datastores", _, "listsecrets"]) => Self::Diagnosis,
             _ => Self::Other,
         }
     }

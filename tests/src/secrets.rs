@@ -113,12 +113,25 @@ fn end(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.len().saturating_sub(NEEDLE)..]
 }
 
+/// As it stands between the quotes of a JSON string.
+fn in_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 fn forms(part: &[u8]) -> Vec<Vec<u8>> {
-    let text = String::from_utf8_lossy(part);
-    let json = serde_json::Value::from(text.as_ref()).to_string();
+    let json = in_json(&String::from_utf8_lossy(part));
     let address: String = url::form_urlencoded::byte_serialize(part).collect();
-    let mut all = vec![part.to_vec(), json.as_bytes()[1..json.len() - 1].to_vec(), address.into_bytes()];
-    // In base64 a text has three forms, by where it begins; its first and last characters mix with its neighbours'.
+    let mut all = vec![part.to_vec(), in_json(&json).into_bytes(), address.into_bytes()];
+    all.extend(in_base64(part));
+    all.extend(in_base64(json.as_bytes()));
+    all.push(json.into_bytes());
+    all
+}
+
+/// In base64 a text has three forms, by where it begins; its first and last characters mix with its neighbours'.
+fn in_base64(part: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
     for offset in 0..3 {
         let padded = [vec![0; offset], part.to_vec()].concat();
         let whole = STANDARD.encode(&padded[..padded.len() / 3 * 3]);
@@ -151,7 +164,7 @@ mod tests {
         for (form, text) in [
             ("as it is", format!("before {SECRET} after")),
             ("in JSON", json.clone()),
-            ("in JSON in JSON", format!("x{}", SECRET.split('"').next_back().unwrap())),
+            ("in JSON in JSON", serde_json::json!({"body": json}).to_string()),
             ("in an address", format!("https://h/?client_secret={address}&x=y")),
             ("in base64", STANDARD.encode(SECRET)),
             ("in base64 of more", STANDARD.encode(&json)),

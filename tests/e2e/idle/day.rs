@@ -252,7 +252,8 @@ fn crowded(requests: &[Answered], size: Size) -> Result<Vec<String>> {
 /// A start reads the lists once, and of what they don't tell only what has its moment.
 fn judge_start(scenario: &Scenario, requests: &[Answered], size: Size) -> Result {
     let hours = hours(requests, size)?;
-    let mut most = most(size, hours);
+    // The process that is stopped may have made each list new just before.
+    let mut most = most(size, hours + 1.0);
     // The moments of the time since, of the hour before the start, and as much again for chance.
     let share = ((hours + 2.0) / 24.0).min(1.0) * size.all_datasets() as f64;
     most.insert(Route::DataVersion, 2.0 * share + 10.0);

@@ -18,6 +18,7 @@ use crate::shell::filled::Filled;
 use crate::shell::fresh::Fresh;
 use crate::shell::holds::Holds;
 use crate::shell::references::References;
+use crate::shell::urgency::{AtWork, priority};
 use crate::shell::wake::Wakers;
 use crate::stores::{Stores, find};
 
@@ -92,13 +93,14 @@ impl Context {
         })
     }
 
-    /// Azure as the workspace of this name sees it; the workspace must have been found ready, of whatever generation:
-    /// while somebody changes who may use it, it still serves.
+    /// Azure as the workspace of this name sees it, for this object, whose requests wait their turn by how it stands.
+    /// The workspace must have been found ready, of whatever generation: while somebody changes who may use it, it still
+    /// serves.
     ///
     /// # Errors
     /// A halt that waits for the workspace, or why its credentials don't work.
-    pub async fn workspace(&self, namespace: &str, name: &str) -> Result<Workspace, Error> {
-        let object = self.workspace_object(namespace, name)?;
+    pub async fn workspace<K: AtWork>(&self, asking: &K, name: &str) -> Result<Workspace, Error> {
+        let object = self.workspace_object(asking.namespace(), name)?;
         if object.is_deleting() {
             let message = format!("AmlWorkspace {name:?} is being deleted; make it anew, or delete this object too.");
             return Err(Halt::wait(reasons::WORKSPACE_NOT_READY, message).into());
@@ -114,7 +116,7 @@ impl Context {
             )
             .into());
         }
-        let azure = self.azure.workspace(self, &object, false).await?;
+        let azure = self.azure.workspace(self, &object, false).await?.at(priority(asking));
         Ok(Workspace { object, azure })
     }
 
@@ -122,9 +124,9 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::workspace`].
-    pub async fn workspace_for_cleanup(&self, namespace: &str, name: &str) -> Result<Workspace, Error> {
-        let object = self.workspace_object(namespace, name)?;
-        let azure = self.azure.workspace(self, &object, true).await?;
+    pub async fn workspace_for_cleanup<K: AtWork>(&self, asking: &K, name: &str) -> Result<Workspace, Error> {
+        let object = self.workspace_object(asking.namespace(), name)?;
+        let azure = self.azure.workspace(self, &object, true).await?.at(priority(asking));
         Ok(Workspace { object, azure })
     }
 

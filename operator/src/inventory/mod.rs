@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use azureml::Priority;
 use azureml::resources::computes::Compute;
 use azureml::resources::data::AssetContainer;
 use azureml::resources::models::ModelVersion;
@@ -144,7 +143,7 @@ impl Inventory {
         object: &K,
         name: &str,
     ) -> Result<Option<Arc<AssetContainer>>, Error> {
-        let azure = workspace.azure.at(Priority::Drift);
+        let azure = &workspace.azure;
         let lists = self.lists(workspace);
         let list = || async move { azure.data_containers().await };
         lists.data.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
@@ -161,7 +160,7 @@ impl Inventory {
         object: &K,
         name: &str,
     ) -> Result<Option<Arc<AssetContainer>>, Error> {
-        let azure = workspace.azure.at(Priority::Drift);
+        let azure = &workspace.azure;
         let lists = self.lists(workspace);
         let list = || async move { azure.model_containers().await };
         lists.models.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
@@ -178,7 +177,7 @@ impl Inventory {
         object: &K,
         name: &str,
     ) -> Result<Option<Arc<Compute>>, Error> {
-        let azure = workspace.azure.at(Priority::Drift);
+        let azure = &workspace.azure;
         let lists = self.lists(workspace);
         let list = || async move { azure.computes().await };
         lists.computes.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
@@ -195,7 +194,7 @@ impl Inventory {
         object: &K,
         name: &str,
     ) -> Result<Option<Arc<OnlineEndpoint>>, Error> {
-        let azure = workspace.azure.at(Priority::Drift);
+        let azure = &workspace.azure;
         let lists = self.lists(workspace);
         let list = || async move { azure.online_endpoints().await };
         lists.endpoints.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
@@ -211,7 +210,7 @@ impl Inventory {
         object: &K,
         endpoint: &str,
     ) -> Result<Vec<OnlineDeployment>, Error> {
-        let azure = workspace.azure.at(Priority::Drift);
+        let azure = &workspace.azure;
         let lists = self.lists(workspace).deployments_of(endpoint);
         let list = || async move { azure.online_deployments(endpoint).await };
         let asked = Asked { max_age: self.resync / 2, ..self.asked(object) };

@@ -10,14 +10,20 @@ use azureml_crds::{AmlResource, StatusCore, annotations, conditions};
 #[must_use]
 pub fn is_at_rest<K: AmlResource>(object: &K) -> bool {
     let holds = |kind: &str| object.condition(kind).is_some_and(|condition| condition.status == "True");
-    let asked = object.annotation(annotations::RECONCILE_AT);
-    let answered = object.status().and_then(|status| status.handled().get("reconcile-at")).map(String::as_str);
     object.is_ready()
         && !holds(conditions::RECONCILING)
         && !holds(conditions::STALLED)
         && !object.is_deleting()
-        && (asked.is_none() || asked == answered)
+        && !is_asked(object)
         && own_interval(object).is_none()
+}
+
+/// A person asks for a look, and there was none since.
+#[must_use]
+pub fn is_asked<K: AmlResource>(object: &K) -> bool {
+    let asked = object.annotation(annotations::RECONCILE_AT);
+    let answered = object.status().and_then(|status| status.handled().get("reconcile-at")).map(String::as_str);
+    asked.is_some() && asked != answered
 }
 
 /// How often the object itself asks to be looked at.

@@ -17,6 +17,7 @@ pub mod run;
 pub mod standing;
 pub mod tries;
 mod undecodable;
+pub mod urgency;
 pub mod wake;
 
 use std::fmt::Debug;

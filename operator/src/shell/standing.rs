@@ -147,6 +147,9 @@ pub fn merge(
     now: Timestamp,
 ) -> Vec<Condition> {
     let mut wanted = wanted(old, standing);
+    // What serves as it was wanted before says nothing of a newer spec: Ready goes on speaking of the one that it served.
+    let served = old.iter().find(|condition| condition.type_ == conditions::READY && condition.status == "True");
+    let served = served.filter(|_| matches!(standing, Standing::Holding { .. }));
     for extra in extras {
         wanted.push((extra.kind, text(extra.status), extra.reason, extra.message.clone()));
     }
@@ -162,7 +165,10 @@ pub fn merge(
                 status,
                 reason: reason.to_owned(),
                 message: cut(&message),
-                observed_generation: Some(generation),
+                observed_generation: match served {
+                    Some(served) if kind == conditions::READY => served.observed_generation,
+                    _ => Some(generation),
+                },
                 last_transition_time: since,
             }
         })
@@ -249,6 +255,17 @@ mod tests {
             merge(&ready, &Standing::Holding { reason: reasons::THROTTLED, message: "429".into() }, &[], 1, at(1));
         assert_eq!(find(&held, conditions::READY).unwrap().status, "True");
         assert_eq!(find(&held, conditions::RECONCILING).unwrap().reason, reasons::THROTTLED);
+    }
+
+    #[test]
+    fn what_served_before_a_change_is_not_ready_for_the_change() {
+        let ready = merge(&[], &Standing::ready("fine"), &[], 1, at(0));
+        let holding = Standing::Holding { reason: reasons::THROTTLED, message: "429".into() };
+        let held = merge(&ready, &holding, &[], 2, at(1));
+        let of = |all: &[Condition], kind: &str| find(all, kind).unwrap().observed_generation;
+        assert_eq!((of(&held, conditions::READY), of(&held, conditions::RECONCILING)), (Some(1), Some(2)));
+        let done = merge(&held, &Standing::ready("changed"), &[], 2, at(2));
+        assert_eq!(of(&done, conditions::READY), Some(2));
     }
 
     #[test]

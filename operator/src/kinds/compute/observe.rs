@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use azureml::OperationState;
 use azureml::resources::computes::{Compute, ScaleSettings};
-use azureml::{OperationState, Priority};
 use azureml_crds::status::OperationStatus;
 use azureml_crds::{AmlCompute, AmlPipelineRun, AmlResource, conditions};
 
@@ -41,8 +41,8 @@ pub struct Observed {
 }
 
 pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) -> Result<Observed, Error> {
-    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
-    let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
+    let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
+    let azure = workspace.azure.clone();
     let status = object.status.as_ref();
     let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
     let name = object.azure_name();

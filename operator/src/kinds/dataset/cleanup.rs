@@ -23,7 +23,7 @@ pub(super) async fn cleanup(context: &Context, object: &AmlDataset) -> Result<Cl
     }
     let id = ArmId::new(&recorded.id);
     let name = id.name();
-    let azure = context.workspace_for_cleanup(object.namespace(), &object.spec.workspace_ref.name).await?.azure;
+    let azure = context.workspace_for_cleanup(object, &object.spec.workspace_ref.name).await?.azure;
     let Some(container) = azure.data_container(name).await? else { return Ok(Cleanup::Done(None)) };
     let owner = context.owner(object);
     match owner.judge(&container.properties.tags, recorded.origin.is_some()) {

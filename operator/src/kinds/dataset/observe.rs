@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azureml::Priority;
 use azureml::resources::Map;
 use azureml::resources::data::{AssetContainer, DataVersion, DataVersionProperties};
 use azureml_crds::dataset::Source;
@@ -61,8 +60,8 @@ pub enum Sight {
 }
 
 pub(super) async fn observe(context: &Context, object: &AmlDataset, look: Look) -> Result<Observed, Error> {
-    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
-    let azure = workspace.azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
+    let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
+    let azure = workspace.azure.clone();
     let name = object.azure_name();
     let container = match look {
         Look::Lists => {

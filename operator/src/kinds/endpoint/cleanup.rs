@@ -23,7 +23,7 @@ pub async fn cleanup(context: &Context, object: &AmlEndpoint) -> Result<Cleanup,
         let message = format!("Endpoint {name:?} stays in Azure (deletionPolicy Retain).");
         return Ok(Cleanup::Done(Some(Note::normal(reasons::DELETED, message))));
     }
-    let workspace = context.workspace_for_cleanup(object.namespace(), &object.spec.workspace_ref.name).await?;
+    let workspace = context.workspace_for_cleanup(object, &object.spec.workspace_ref.name).await?;
     // A workspace that is gone took its endpoints with it: that reads as absent too.
     let Some(live) = workspace.azure.online_endpoint(&name).await? else {
         let message = format!("Endpoint {name:?} is gone from Azure.");

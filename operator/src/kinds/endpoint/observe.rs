@@ -1,7 +1,7 @@
 //! Reads: the model, the operation in flight, the endpoint with its deployments, the smoke request, the outputs.
 
 use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
-use azureml::{Operation, OperationState, Priority};
+use azureml::{Operation, OperationState};
 use azureml_crds::endpoint::{Revision, RolloutPhase};
 use azureml_crds::{AmlEndpoint, AmlResource, reasons};
 use serde_json::Value;
@@ -62,10 +62,7 @@ pub struct Facts {
 }
 
 pub async fn observe(context: &Context, object: &AmlEndpoint, look: Look) -> Result<Observed, Error> {
-    let mut workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
-    if look == Look::Lists {
-        workspace.azure = workspace.azure.at(Priority::Drift);
-    }
+    let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let status = object.status.clone().unwrap_or_default();
     let state = State::read(&status);
     let name = object.azure_name();

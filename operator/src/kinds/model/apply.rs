@@ -19,7 +19,7 @@ pub async fn apply(
     observed: &mut Observed,
     action: Action,
 ) -> Result<Vec<Note>, Error> {
-    let workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
+    let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let name = object.azure_name();
     match action {
         Action::CreateContainer => {

@@ -2,7 +2,7 @@
 
 use azureml::ArmId;
 use azureml_crds::policies::DeletionPolicy;
-use azureml_crds::{AmlModel, AmlResource, reasons};
+use azureml_crds::{AmlModel, reasons};
 
 use super::version::read;
 use crate::context::Context;
@@ -19,7 +19,7 @@ pub async fn cleanup(context: &Context, object: &AmlModel) -> Result<Cleanup, Er
     };
     let id = ArmId::new(&recorded.id);
     let name = id.name();
-    let workspace = context.workspace_for_cleanup(object.namespace(), &object.spec.workspace_ref.name).await?;
+    let workspace = context.workspace_for_cleanup(object, &object.spec.workspace_ref.name).await?;
     let owner = context.owner(object);
     let Some(container) = workspace.azure.model_container(name).await? else { return Ok(Cleanup::Done(None)) };
     match owner.judge(&container.properties.tags, recorded.origin.is_some()) {

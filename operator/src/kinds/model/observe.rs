@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use azureml::Priority;
 use azureml::resources::data::AssetContainer;
 use azureml::resources::models::ModelVersion;
 use azureml_crds::model::{ModelSource, ModelType};
@@ -79,10 +78,7 @@ impl Observed {
 }
 
 pub async fn observe(context: &Context, object: &AmlModel, look: Look) -> Result<Observed, Error> {
-    let mut workspace = context.workspace(object.namespace(), &object.spec.workspace_ref.name).await?;
-    if look == Look::Lists {
-        workspace.azure = workspace.azure.at(Priority::Drift);
-    }
+    let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let name = object.azure_name();
     let owner = context.owner(object);
     let container = match look {

@@ -62,7 +62,7 @@ pub async fn observe(context: &Context, object: &AmlPipeline) -> Result<Observed
     let status = object.status.clone().unwrap_or_default();
     let resolved = match validate::validate(&object.spec) {
         Err(halt) => Err(halt),
-        Ok(()) => match context.workspace(object.namespace(), &object.spec.workspace_ref.name).await {
+        Ok(()) => match context.workspace(object, &object.spec.workspace_ref.name).await {
             Ok(workspace) => resolve(context, object.namespace(), &workspace, &object.spec, &[]),
             Err(Error::Halt(halt)) => Err(halt),
             Err(error) => return Err(error),

@@ -25,7 +25,7 @@ pub async fn apply(
         Action::Submit => submit(context, object, known).await,
         Action::Reattach => reattach(context, object, known).await,
         Action::Cancel => {
-            let workspace = context.workspace(object.namespace(), &known.spec.workspace_ref.name).await?;
+            let workspace = context.workspace(object, &known.spec.workspace_ref.name).await?;
             workspace.azure.cancel_job(&known.job_name).await?;
             known.job = workspace.azure.job(&known.job_name).await?;
             Ok(vec![Note::normal(reasons::RUN_CANCELLED, format!("The job {:?} is being stopped.", known.job_name))])
@@ -68,7 +68,7 @@ async fn remember(context: &Context, object: &AmlPipelineRun, known: &mut Known)
 
 async fn submit(context: &Context, object: &AmlPipelineRun, known: &mut Known) -> Result<Vec<Note>, Error> {
     let resolved = known.resolved.clone()?;
-    let workspace = context.workspace(object.namespace(), &known.spec.workspace_ref.name).await?;
+    let workspace = context.workspace(object, &known.spec.workspace_ref.name).await?;
     let wanted = Wanted {
         spec: &known.spec,
         parameters: &object.spec.parameters,
@@ -93,7 +93,7 @@ async fn reattach(context: &Context, object: &AmlPipelineRun, known: &mut Known)
     let (Some(Ownership::Reattach(origin)), Some(mut job)) = (known.ownership(), known.job.clone()) else {
         return Ok(Vec::new());
     };
-    let workspace = context.workspace(object.namespace(), &known.spec.workspace_ref.name).await?;
+    let workspace = context.workspace(object, &known.spec.workspace_ref.name).await?;
     job.properties.tags = known.owner.tagged(&job.properties.tags, origin);
     workspace.azure.put_job(&known.job_name, &job).await?;
     known.job = Some(job);

@@ -20,7 +20,7 @@ pub async fn cleanup(context: &Context, object: &AmlPipelineRun) -> Result<Clean
         return Ok(Cleanup::Done(None));
     }
     let id = ArmId::new(&azure.id);
-    let workspace = workspace_of(context, object.namespace(), &id).await?;
+    let workspace = workspace_of(context, object, &id).await?;
     let Some(job) = workspace.azure.job(id.name()).await? else { return Ok(Cleanup::Done(None)) };
     let ours = matches!(
         context.owner(object).judge(&job.properties.tags, azure.origin.is_some()),
@@ -46,7 +46,8 @@ pub async fn cleanup(context: &Context, object: &AmlPipelineRun) -> Result<Clean
 }
 
 /// The workspace that an ARM id lies in: found by the id, for the pipeline that named it may be gone.
-async fn workspace_of(context: &Context, namespace: &str, id: &ArmId) -> Result<Workspace, Error> {
+async fn workspace_of(context: &Context, run: &AmlPipelineRun, id: &ArmId) -> Result<Workspace, Error> {
+    let namespace = run.namespace();
     let lies_in = |object: &azureml_crds::AmlWorkspace| {
         let workspace = WorkspaceId {
             subscription_id: object.spec.subscription_id.clone(),
@@ -63,5 +64,5 @@ async fn workspace_of(context: &Context, namespace: &str, id: &ArmId) -> Result<
             format!("No AmlWorkspace of namespace {namespace:?} leads to {id}, so its job can't be cancelled. Apply the AmlWorkspace again."),
         )
     })?;
-    context.workspace_for_cleanup(namespace, object.name()).await
+    context.workspace_for_cleanup(run, object.name()).await
 }

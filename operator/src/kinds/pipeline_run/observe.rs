@@ -83,7 +83,7 @@ pub async fn observe(context: &Context, object: &AmlPipelineRun) -> Result<Obser
         return Ok(Observed::Finished);
     }
     let (spec, remembered) = definition(context, object)?;
-    let workspace = context.workspace(object.namespace(), &spec.workspace_ref.name).await?;
+    let workspace = context.workspace(object, &spec.workspace_ref.name).await?;
     let attempt = status.attempt.unwrap_or(1);
     let job_name = job_name(object, attempt);
     let job_id = workspace.azure.id_of(&format!("jobs/{job_name}"));

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
 use crate::ownership::{Origin, Ownership};
+use crate::shell::urgency::priority;
 use crate::shell::{After, Cleanup};
 
 pub(super) async fn cleanup(context: &Context, object: &AmlWorkspace) -> Result<Cleanup, Error> {
@@ -25,7 +26,7 @@ pub(super) async fn cleanup(context: &Context, object: &AmlWorkspace) -> Result<
     if given.is_empty() && !delete {
         return Ok(Cleanup::Done(None));
     }
-    let azure = context.azure.workspace(context, object, true).await?;
+    let azure = context.azure.workspace(context, object, true).await?.at(priority(object));
     for id in given {
         azure.remove_role_assignment(id).await?;
     }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use azureml::OperationState;
 use azureml::resources::role_assignments::RoleAssignment;
 use azureml::resources::workspaces::WorkspaceResource;
-use azureml::{OperationState, Priority};
 use azureml_crds::status::OperationStatus;
 use azureml_crds::workspace::ManagementPolicy;
 use azureml_crds::{AmlResource, AmlWorkspace, conditions};
@@ -17,6 +17,7 @@ use crate::kinds::operation;
 use crate::ownership::Owner;
 use crate::shell::holds;
 use crate::shell::references::Key;
+use crate::shell::urgency::priority;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -52,8 +53,7 @@ pub struct Observed {
 }
 
 pub(super) async fn observe(context: &Context, object: &AmlWorkspace) -> Result<Observed, Error> {
-    let azure = context.azure.workspace(context, object, false).await?;
-    let azure = azure.at(if object.is_ready() { Priority::Drift } else { Priority::Person });
+    let azure = context.azure.workspace(context, object, false).await?.at(priority(object));
     let status = object.status.as_ref();
     let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
     let found = azure.get().await?;

@@ -12,7 +12,6 @@ pub mod quota;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use azureml::Priority;
 use azureml::resources::workspaces::WorkspaceResource;
 use azureml_crds::{AmlResource, AmlWorkspace};
 use jiff::Timestamp;
@@ -75,7 +74,7 @@ pub async fn diagnose(
     };
     if ask {
         let location = found.map(|found| found.location.as_str()).unwrap_or_default();
-        facts::read(&azure.at(Priority::Drift), location, insights, &demand, &mut facts).await;
+        facts::read(azure, location, insights, &demand, &mut facts).await;
     }
     let all = findings(object, &facts, insights, &demand);
     let again = (facts.unanswered || lacks(&all)).then(|| due(context, object, &facts, insights, &demand));

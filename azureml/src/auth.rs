@@ -68,6 +68,19 @@ pub enum CredentialSource {
     },
 }
 
+impl CredentialSource {
+    /// Whose the credential is: the same however it proves itself, and without any secret.
+    fn principal(&self) -> String {
+        match self {
+            Self::ClientSecret { tenant_id, client_id, .. }
+            | Self::Assertion { tenant_id, client_id, .. }
+            | Self::Certificate { tenant_id, client_id, .. } => format!("{tenant_id}/{client_id}").to_lowercase(),
+            Self::ManagedIdentity { client_id: Some(client_id) } => format!("managed/{client_id}").to_lowercase(),
+            Self::ManagedIdentity { client_id: None } => "managed".to_owned(),
+        }
+    }
+}
+
 /// What `az ad sp create-for-rbac` prints, with or without `--sdk-auth`.
 #[derive(Deserialize)]
 pub struct ServicePrincipalJson {
@@ -146,8 +159,9 @@ impl ServicePrincipalJson {
 /// # Errors
 /// When the source can't be one (an empty id).
 pub fn credential(source: CredentialSource, cloud: &Cloud, transport: &Transport) -> Result<Arc<Credential>, Error> {
+    let principal = source.principal();
     let maker = Maker { source, cloud: cloud.clone(), http: transport.http().clone() };
-    Credential::new(Box::new(move || maker.make())).map(Arc::new)
+    Credential::new(principal, Box::new(move || maker.make())).map(Arc::new)
 }
 
 /// Makes credentials of one identity.

@@ -2,7 +2,8 @@
 //! never has to say 429, and so that what a person waits for goes before what only keeps watch.
 //!
 //! Sizes: "Understand how Azure Resource Manager throttles requests" (learn.microsoft.com): a bucket a subscription
-//! and principal for reads (250, 25 a second), writes and deletes (200, 10 a second each).
+//! and principal for reads (250, 25 a second), writes and deletes (200, 10 a second each), and one fifteen times as large
+//! for all principals of a subscription together.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -54,7 +55,16 @@ pub struct Limit {
     pub refill_per_second: f64,
 }
 
-/// The sizes of the three buckets of a subscription.
+/// How many times larger the bucket of all principals together is.
+const ALL_PRINCIPALS: f64 = 15.0;
+
+impl Limit {
+    fn times(self, factor: f64) -> Self {
+        Self { size: self.size * factor, refill_per_second: self.refill_per_second * factor }
+    }
+}
+
+/// The sizes of the three buckets of a principal in a subscription.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// For reads.
@@ -85,7 +95,14 @@ impl Limits {
 /// Whom a bucket belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A subscription, by its id in lower case: what Azure Resource Manager counts.
+    /// A principal in a subscription: what Azure Resource Manager counts.
+    Principal {
+        /// The subscription's id in lower case.
+        subscription: String,
+        /// Its name, the same for all credentials of one principal.
+        principal: String,
+    },
+    /// All principals of a subscription, by its id in lower case.
     Subscription(String),
     /// A service, by host or subscription and resource: not counted here, but its refusals are heeded.
     Service(String),
@@ -158,7 +175,8 @@ impl Budgets {
         // A bucket is whole at every moment: a panic elsewhere does not spoil it.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let limit = match subject {
-            Subject::Subscription(_) => self.limits.of(kind),
+            Subject::Principal { .. } => self.limits.of(kind),
+            Subject::Subscription(_) => self.limits.of(kind).times(ALL_PRINCIPALS),
             Subject::Service(_) => UNLIMITED,
         };
         act(buckets.entry((subject.clone(), kind)).or_insert_with(|| Bucket::full(limit, now)))
@@ -228,7 +246,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn s() -> Subject {
-        Subject::Subscription("s".into())
+        of("s", "app")
+    }
+
+    fn of(subscription: &str, principal: &str) -> Subject {
+        Subject::Principal { subscription: subscription.into(), principal: principal.into() }
     }
 
     fn drain(budgets: &Budgets, priority: Priority, now: Instant) -> usize {
@@ -243,10 +265,17 @@ mod tests {
         assert_eq!(drain(&budgets, Priority::Person, now), 40);
         assert!(budgets.take(&s(), Kind::Write, Priority::RollBack, now).is_err());
         assert!(budgets.take(&s(), Kind::Read, Priority::Drift, now).is_ok(), "reads are counted apart");
-        assert!(
-            budgets.take(&Subject::Subscription("t".into()), Kind::Write, Priority::Drift, now).is_ok(),
-            "subscriptions are counted apart"
-        );
+        for other in [of("t", "app"), of("s", "other")] {
+            assert!(budgets.take(&other, Kind::Write, Priority::Drift, now).is_ok(), "{other:?} is counted apart");
+        }
+    }
+
+    #[test]
+    fn all_principals_together_have_fifteen_times_as_much() {
+        let (budgets, now) = (Budgets::default(), Instant::now());
+        let all = Subject::Subscription("s".into());
+        let count = (0..10_000).take_while(|_| budgets.take(&all, Kind::Read, Priority::Person, now).is_ok()).count();
+        assert_eq!(count, 3750);
     }
 
     #[test]

@@ -19,6 +19,8 @@ type Make = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sy
 
 /// An identity that gives tokens.
 pub struct Credential {
+    /// Whose: the same for all credentials of one principal, and no secret.
+    principal: String,
     make: Box<Make>,
     state: Mutex<State>,
 }
@@ -30,15 +32,20 @@ struct State {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Credential").finish_non_exhaustive()
+        out.debug_struct("Credential").field("principal", &self.principal).finish_non_exhaustive()
     }
 }
 
 impl Credential {
-    pub(crate) fn new(make: Box<Make>) -> Result<Self, Error> {
+    pub(crate) fn new(principal: String, make: Box<Make>) -> Result<Self, Error> {
         let current =
             make().map_err(|error| Error::Token { code: None, message: whole_message(&error), transient: false })?;
-        Ok(Self { make, state: Mutex::new(State { current, renewed: None }) })
+        Ok(Self { principal, make, state: Mutex::new(State { current, renewed: None }) })
+    }
+
+    /// Whose it is.
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
     }
 
     /// A bearer token for an audience.

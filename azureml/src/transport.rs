@@ -111,17 +111,19 @@ pub(crate) enum Body {
 /// Whose limits a request is under.
 struct Subjects {
     service: Subject,
+    /// In Azure Resource Manager.
+    principal: Option<Subject>,
     subscription: Option<Subject>,
 }
 
 impl Subjects {
     fn all(&self) -> impl Iterator<Item = &Subject> {
-        std::iter::once(&self.service).chain(&self.subscription)
+        std::iter::once(&self.service).chain(&self.subscription).chain(&self.principal)
     }
 
     /// Who refused: Azure Resource Manager says when to come back, the services behind it often do not.
     fn refusing(&self, retry_after: Option<Duration>) -> &Subject {
-        self.subscription.as_ref().filter(|_| retry_after.is_some()).unwrap_or(&self.service)
+        self.principal.as_ref().filter(|_| retry_after.is_some()).unwrap_or(&self.service)
     }
 }
 
@@ -135,17 +137,21 @@ impl Request<'_> {
         }
     }
 
-    /// Whose limits it is under: the service's that answers it and, in Azure Resource Manager, the subscription's.
+    /// Whose limits it is under: the service's that answers it and, in Azure Resource Manager, those of who asks and of
+    /// all who ask in the subscription.
     fn subjects(&self) -> Subjects {
-        match subscription(&self.url) {
-            Some(id) => Subjects {
-                service: Subject::Service(format!("{id} {}", self.resource)),
-                subscription: Some(Subject::Subscription(id)),
-            },
-            None => Subjects {
-                service: Subject::Service(format!("{} {}", self.url.authority(), self.resource)),
-                subscription: None,
-            },
+        let Some(id) = subscription(&self.url) else {
+            let service = Subject::Service(format!("{} {}", self.url.authority(), self.resource));
+            return Subjects { service, principal: None, subscription: None };
+        };
+        let principal = match &self.auth {
+            Auth::Audience(credential, _) => Some(credential.principal().to_owned()),
+            Auth::Bearer(_) | Auth::None => None,
+        };
+        Subjects {
+            service: Subject::Service(format!("{id} {}", self.resource)),
+            principal: principal.map(|principal| Subject::Principal { subscription: id.clone(), principal }),
+            subscription: Some(Subject::Subscription(id)),
         }
     }
 }
@@ -192,7 +198,7 @@ impl Transport {
         self
     }
 
-    /// With other sizes of the subscription's buckets.
+    /// With other sizes of the buckets of a principal in a subscription.
     #[must_use]
     pub fn limited_to(mut self, limits: Limits) -> Self {
         self.budgets = Arc::new(Budgets::new(limits));
@@ -261,7 +267,11 @@ impl Transport {
             let after = answer.retry_after();
             self.budgets.refused(subjects.refusing(after), kind, after, &answer.refusal().to_string(), now);
         } else {
-            subjects.all().for_each(|subject| self.budgets.answered(subject, kind, answer.remaining(), now));
+            for subject in subjects.all() {
+                // What is said to be left is left to who asked.
+                let remaining = answer.remaining().filter(|_| subjects.principal.as_ref() == Some(subject));
+                self.budgets.answered(subject, kind, remaining, now);
+            }
         }
         Ok(answer)
     }

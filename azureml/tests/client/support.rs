@@ -104,9 +104,14 @@ impl Server {
     }
 
     pub fn client_by(&self, transport: Transport) -> Client {
+        self.client_of("app", transport)
+    }
+
+    /// With a credential of its own for this application.
+    pub fn client_of(&self, application: &str, transport: Transport) -> Client {
         let source = CredentialSource::ClientSecret {
             tenant_id: "tenant".into(),
-            client_id: "app".into(),
+            client_id: application.into(),
             secret: SecretString::from("hunter2"),
         };
         let credential = credential(source, transport.cloud(), &transport).unwrap();

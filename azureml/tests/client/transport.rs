@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::{Reply, Server, WORKSPACE, workspace};
-use azureml::Error;
 use azureml::error::Class;
 use azureml::resources::online::OnlineEndpoint;
 use azureml::transport::{Call, Observer, Transport};
+use azureml::{Error, Priority};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -146,6 +146,38 @@ async fn after_a_429_nothing_is_sent_until_azure_s_time_is_over() {
     assert_eq!(server.asked().len(), 1, "the second was not sent");
     workspace.job("j").await.unwrap();
     assert_eq!(server.asked().len(), 2, "reads are counted apart");
+}
+
+#[tokio::test]
+async fn a_subscription_s_requests_are_counted_by_principal() {
+    let server = Server::with_tokens(|asked, _| match asked.method.as_str() {
+        "PUT" => Reply::With(
+            429,
+            vec![("retry-after", "60".into())],
+            json!({"error": {"code": "TooManyRequests", "message": "slow"}}),
+        ),
+        _ => Reply::With(
+            200,
+            vec![("x-ms-ratelimit-remaining-subscription-reads", "0".into())],
+            json!({"id": "x", "properties": {}}),
+        ),
+    })
+    .await;
+    let transport = server.transport();
+    let client = |application: &str| workspace(&server.client_of(application, transport.clone()));
+    let (first, same, other) = (client("App"), client("app"), client("other"));
+    let endpoint = OnlineEndpoint::default();
+    first.put_online_endpoint("e", &endpoint).await.unwrap_err();
+    let waits = same.put_online_endpoint("e", &endpoint).await.unwrap_err();
+    assert!(matches!(waits, Error::Budget { .. }), "another workspace of the same principal: {waits}");
+    let sent = other.put_online_endpoint("e", &endpoint).await.unwrap_err();
+    assert!(matches!(sent, Error::Answer { status: 429, .. }), "another principal: {sent}");
+    // What is left to one is not what is left to another.
+    first.job("j").await.unwrap();
+    let same = same.at(Priority::Drift).job("j").await.unwrap_err();
+    assert!(matches!(same, Error::Budget { .. }), "{same}");
+    other.at(Priority::Drift).job("j").await.unwrap();
+    assert_eq!(server.asked().len(), 4);
 }
 
 #[tokio::test]

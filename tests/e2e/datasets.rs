@@ -18,7 +18,7 @@ use crate::suite::Suite;
 pub fn tests(suite: &mut Suite) {
     suite.add("datasets::penguins_flow_through_unchanged_code_to_predictions", penguins);
     suite.add("datasets::nothing_is_learnt_from_shuffled_labels", shuffled);
-    suite.add("datasets::a_file_that_changes_becomes_a_version_a_run_a_model_and_a_deployment", changed);
+    suite.add("datasets::a_file_that_changes_becomes_a_deployment_and_one_of_shuffled_labels_does_not", changed);
 }
 
 /// A table: its columns, and its rows.
@@ -185,6 +185,9 @@ async fn changed(world: Arc<World>) -> Result {
     for object in objects.iter_mut().filter(|object| object["kind"] == "AmlDataset") {
         object["spec"]["source"]["web"]["refreshInterval"] = json!("1s");
     }
+    for object in objects.iter_mut().filter(|object| object["kind"] == "AmlModel") {
+        object["spec"]["gate"] = json!({"metrics": [{"name": "AUC_weighted", "min": "0.75"}]});
+    }
     scenario.apply_all(&objects).await?;
     small::all_ready(&scenario).await?;
     let before = scenario.ready("AmlDataset", "rows").await?;
@@ -209,7 +212,7 @@ async fn changed(world: Arc<World>) -> Result {
         api::ready(endpoint) && stable["modelVersion"] == approved && stable["deployment"] != served["deployment"]
     };
     scenario.wait("AmlEndpoint", "serve", "waiting for the new version to serve", moved).await?;
-    two_of_each(&scenario).await?;
+    all_of(&scenario, 2).await?;
 
     // The old content comes back: it is the old version, and what was trained of it is not trained again.
     scenario.site.set(&file, small::rows());
@@ -217,13 +220,41 @@ async fn changed(world: Arc<World>) -> Result {
     scenario.wait("AmlDataset", "rows", "waiting for the old version", reverted).await?;
     scenario.event("AmlDataset", "Reverted").await?;
     small::all_ready(&scenario).await?;
-    two_of_each(&scenario).await
+    all_of(&scenario, 2).await?;
+
+    let mut mixed = Table::read(small::rows().as_bytes())?;
+    shuffle(&mut mixed, "y")?;
+    scenario.site.set(&file, mixed.csv()?);
+    refused(&scenario, &approved).await?;
+    all_of(&scenario, 3).await
 }
 
-/// Two versions and runs, one endpoint with one deployment.
-async fn two_of_each(scenario: &Scenario) -> Result {
+/// The newest version is rejected, which the model and an event say; the endpoint serves what it served.
+async fn refused(scenario: &Scenario, approved: &Value) -> Result {
+    let rejected = |model: &Value| {
+        api::condition(model, "LatestAccepted").is_some_and(|told| told["reason"] == "GateFailed")
+            && model["status"]["latestVerdict"] == "Rejected"
+    };
+    let model = scenario.wait("AmlModel", "model", "waiting for the version to be rejected", rejected).await?;
+    let told = api::condition(&model, "LatestAccepted").and_then(|told| told["message"].as_str()).unwrap_or_default();
+    if !told.contains("AUC_weighted on validation is") || !told.contains("below the minimum 0.75") {
+        return Err(Failure::new(format!("does not say why: {told}")));
+    }
+    if !api::ready(&model) || model["status"]["approved"]["version"] != *approved {
+        return Err(Failure::new(format!("version {approved} is approved no more: {}", model["status"])));
+    }
+    scenario.event("AmlModel", "GateFailed").await?;
+    let endpoint = scenario.ready("AmlEndpoint", "serve").await?;
+    if endpoint["status"]["stable"]["modelVersion"] != *approved {
+        return Err(Failure::new(format!("the endpoint moved: {}", endpoint["status"]["stable"])));
+    }
+    Ok(())
+}
+
+/// So many versions and runs, one endpoint with one deployment.
+async fn all_of(scenario: &Scenario, times: usize) -> Result {
     let census = small::census(scenario).await?;
     let mut expected = small::one_of_each();
-    expected.extend([("data versions", 2), ("jobs", 2), ("model versions", 2)]);
+    expected.extend([("data versions", times), ("jobs", times), ("model versions", times)]);
     if census == expected { Ok(()) } else { Err(Failure::new(format!("in Azure there are {census:?}"))) }
 }

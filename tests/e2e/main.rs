@@ -11,6 +11,7 @@ mod identity;
 mod idle;
 mod kills;
 mod leader;
+mod models;
 mod namespace;
 mod order;
 mod outputs;
@@ -39,6 +40,7 @@ fn main() -> std::io::Result<ExitCode> {
     idle::tests(&mut suite);
     kills::tests(&mut suite);
     leader::tests(&mut suite);
+    models::tests(&mut suite);
     namespace::tests(&mut suite);
     order::tests(&mut suite);
     outputs::tests(&mut suite);

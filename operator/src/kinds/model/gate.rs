@@ -7,6 +7,9 @@ use azureml_crds::pipeline_run::Metrics;
 use super::version::MeasuredData;
 use crate::kinds::pipeline::cause::value_hash;
 
+/// Decimals as people write them are no exact binary numbers: 0.90 is worse than 0.89 by more than 0.01 there.
+const ROUNDING: f64 = 1e-12;
+
 /// What was measured of a version.
 #[derive(Clone, Copy, Debug)]
 pub struct Measured<'a> {
@@ -128,10 +131,10 @@ fn regression(
         Direction::LowerIsBetter => value - before,
     };
     let told = format!("{name} is {value}, version {} had {before}", baseline.name);
-    if let Some(limit) = absolute.filter(|limit| worse > *limit) {
+    if let Some(limit) = absolute.filter(|limit| worse > *limit + ROUNDING) {
         return Judged::Fails(format!("{told}: worse by more than {limit}"));
     }
-    if let Some(limit) = percent.filter(|limit| worse > before.abs() * limit / 100.0) {
+    if let Some(limit) = percent.filter(|limit| worse > before.abs() * limit / 100.0 + ROUNDING) {
         return Judged::Fails(format!("{told}: worse by more than {limit} %"));
     }
     Judged::Holds(told)

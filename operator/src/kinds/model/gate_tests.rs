@@ -29,6 +29,7 @@ fn bounds_are_judged_by_value_and_direction() {
         (json!({"name": "AUC_weighted", "on": "test", "min": "0.9"}), "0.91", None, Verdict::Inconclusive),
         (json!({"name": "AUC_weighted", "maxRegression": "0.01"}), "0.90", None, Verdict::Approved),
         (json!({"name": "AUC_weighted", "maxRegression": "0.01"}), "0.895", Some("0.90"), Verdict::Approved),
+        (json!({"name": "AUC_weighted", "maxRegression": "0.01"}), "0.89", Some("0.90"), Verdict::Approved),
         (json!({"name": "AUC_weighted", "maxRegression": "0.01"}), "0.88", Some("0.90"), Verdict::Rejected),
         (json!({"name": "AUC_weighted", "maxRegressionPercent": "5"}), "0.80", Some("0.90"), Verdict::Rejected),
         (

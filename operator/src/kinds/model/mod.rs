@@ -2,10 +2,13 @@
 
 mod apply;
 pub mod approval;
+mod candidate;
 mod cleanup;
 pub mod gate;
 mod observe;
 mod plan;
+#[cfg(test)]
+mod properties;
 mod status;
 pub mod version;
 
@@ -19,7 +22,8 @@ use crate::events::Note;
 use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan};
 
-pub use observe::{Candidate, Observed};
+pub use candidate::Candidate;
+pub use observe::Observed;
 
 /// The kind.
 #[derive(Debug)]

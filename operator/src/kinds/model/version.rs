@@ -11,7 +11,7 @@ use azureml_crds::tags;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::observe::Candidate;
+use super::candidate::Candidate;
 use crate::ownership::{Origin, Owner};
 
 /// Properties: Azure lets them be added and never changed, which is what measurements are.

@@ -36,7 +36,7 @@ lint: prepare ## Checks format and lints
 deny: ## Checks licences and sources of dependencies
 	scripts/deny
 
-bench-emulator: prepare ## Prints how many requests a second the emulator answers while it holds 10,000 objects
+bench-emulator: prepare ## Prints how many requests a second the emulator answers while it holds 10,000 objects, and compares with 100
 	cargo bench --locked --package azureml-emulator --bench throughput -- $(ARGS)
 
 crds: prepare ## Generates crds/*.yaml from the types

@@ -2,7 +2,8 @@
 //!
 //! `make bench-emulator`, or `cargo bench -p azureml-emulator --bench throughput -- [objects] [seconds]`. It starts the
 //! binary as people do, makes the objects by requests, and then reads them on keep-alive HTTPS connections, each with one
-//! request at a time. The connections' own work is on the same cores; the emulator's share is told as CPU time.
+//! request at a time. The connections' own work is on the same cores; the emulator's share is told as CPU time. Beside it
+//! another one holds few objects and is read by turns: it fails when many objects are read much slower than few.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a bench ends where something is not as it has to be")]
 
@@ -18,6 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 16;
+/// What many objects are compared with.
+const FEW: usize = 100;
+/// Reading one of many objects may take so much longer than one of few: on no machine does it grow with their number.
+const LEAST: f64 = 0.7;
+/// How long one of the two emulators is read before it is the other's turn.
+const ROUND: Duration = Duration::from_secs(1);
 const WORKSPACE: &str =
     "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws1";
 
@@ -147,49 +154,98 @@ fn on_all<T: Send>(emulator: &Emulator, work: impl Fn(usize, Connection) -> T + 
     })
 }
 
+/// An emulator that holds so many objects.
+struct Full {
+    emulator: Emulator,
+    objects: usize,
+    /// What each connection asks for, in its turn.
+    requests: Vec<Vec<Vec<u8>>>,
+}
+
+/// What was read of it.
+#[derive(Default)]
+struct Reads {
+    count: f64,
+    seconds: f64,
+    cpu: f64,
+}
+
+impl Reads {
+    fn rate(&self) -> f64 {
+        self.count / self.seconds
+    }
+}
+
+impl Full {
+    fn new(folder: &Path, objects: usize) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let emulator = Emulator::start(folder);
+        let token = prepared(&emulator);
+        let headers = format!("{token}content-type: application/json\r\n");
+        let body = json!({"properties": {
+            "dataType": "uri_file", "dataUri": "azureml://datastores/workspaceblobstore/paths/a.csv", "tags": {"team": "credit"},
+        }});
+        let body = body.to_string();
+        let begun = Instant::now();
+        on_all(&emulator, |n, mut connection| {
+            for number in (n..objects).step_by(CONNECTIONS) {
+                connection.call("PUT", &object(number), &headers, &body);
+            }
+        });
+        let writes = objects as f64 / begun.elapsed().as_secs_f64();
+        let memory = emulator.used().1;
+        println!("{objects} objects made, {writes:.0} a second; the emulator's memory is {memory} MiB");
+        let read = |number| request("GET", &object(number), &token, "");
+        let share = |n| (n..objects).step_by(CONNECTIONS).map(read).collect();
+        Self { requests: (0..CONNECTIONS).map(share).collect(), emulator, objects }
+    }
+
+    /// Reads its objects for a while.
+    fn read(&self, round: Duration, reads: &mut Reads) {
+        let before = self.emulator.used().0;
+        let begun = Instant::now();
+        let counts = on_all(&self.emulator, |n, mut connection| {
+            let mut count = 0_u64;
+            for request in self.requests[n].iter().cycle() {
+                assert_eq!(connection.exchange(request).0, 200);
+                count += 1;
+                if begun.elapsed() > round {
+                    break;
+                }
+            }
+            count
+        });
+        reads.count += counts.iter().sum::<u64>() as f64;
+        reads.seconds += begun.elapsed().as_secs_f64();
+        reads.cpu += self.emulator.used().0 - before;
+    }
+}
+
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let objects = numbers.first().copied().unwrap_or(10_000);
-    let seconds = numbers.get(1).copied().unwrap_or(10);
+    let seconds = numbers.get(1).copied().unwrap_or(20);
     rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let emulator = Emulator::start(folder.path());
-    let token = prepared(&emulator);
-    let headers = format!("{token}content-type: application/json\r\n");
-    let body = json!({"properties": {
-        "dataType": "uri_file", "dataUri": "azureml://datastores/workspaceblobstore/paths/a.csv", "tags": {"team": "credit"},
-    }});
-    let body = body.to_string();
+    let all = [FEW, objects].map(|objects| Full::new(&folder.path().join(objects.to_string()), objects));
+    let mut reads = [Reads::default(), Reads::default()];
+    // By turns, so that whatever else the machine does meanwhile is the same for both.
     let begun = Instant::now();
-    on_all(&emulator, |n, mut connection| {
-        for number in (n..objects).step_by(CONNECTIONS) {
-            connection.call("PUT", &object(number), &headers, &body);
+    while begun.elapsed() < Duration::from_secs(seconds as u64) {
+        for (full, reads) in all.iter().zip(&mut reads) {
+            full.read(ROUND, reads);
         }
-    });
-    let writes = objects as f64 / begun.elapsed().as_secs_f64();
-    let (before, memory) = emulator.used();
-    println!("{objects} objects made, {writes:.0} a second; the emulator's memory is {memory} MiB");
-
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(seconds as u64);
-    let counts = on_all(&emulator, |n, mut connection| {
-        let requests: Vec<Vec<u8>> =
-            (n..objects).step_by(CONNECTIONS).map(|number| request("GET", &object(number), &token, "")).collect();
-        let mut count = 0_u64;
-        while Instant::now() < until {
-            for request in requests.iter().cycle().skip(count as usize % requests.len()).take(100) {
-                assert_eq!(connection.exchange(request).0, 200);
-                count += 1;
-            }
-        }
-        count
-    });
-    let (count, passed) = (counts.iter().sum::<u64>() as f64, begun.elapsed().as_secs_f64());
-    let cpu = emulator.used().0 - before;
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!(
-        "{:.0} GETs a second on {CONNECTIONS} connections, {cores} cores shared with them; {:.0} microseconds of the emulator's CPU each",
-        count / passed,
-        cpu / count * 1e6
-    );
+    for (full, reads) in all.iter().zip(&reads) {
+        println!(
+            "{} objects: {:.0} GETs a second on {CONNECTIONS} connections, {cores} cores shared with them; {:.0} microseconds of the emulator's CPU each",
+            full.objects,
+            reads.rate(),
+            reads.cpu / reads.count * 1e6
+        );
+    }
+    let ratio = reads[1].rate() / reads[0].rate();
+    println!("{objects} objects are read {ratio:.2} times as fast as {FEW}; {LEAST} at least");
+    assert!(ratio >= LEAST, "what is held makes reading slow");
 }

@@ -32,9 +32,9 @@ pub(crate) fn tick(app: &App) {
 
 fn settings(app: &App) -> Vec<Setting> {
     let world = app.estate.world();
-    let all = world.below("/subscriptions/").filter(|(key, _)| key.contains("/microsoft.insights/autoscalesettings/"));
+    let all = world.of_type("Microsoft.Insights/autoscaleSettings");
     all.filter_map(|(_, setting)| {
-        let properties = setting.body.get("properties")?;
+        let properties = setting.get("properties")?;
         if properties.get("enabled") == Some(&Value::Bool(false)) {
             return None;
         }

@@ -73,6 +73,9 @@ pub struct World {
     issuers: HashMap<String, Value>,
     assignments: BTreeMap<String, Assignment>,
     resources: BTreeMap<String, Resource>,
+    /// Ids of the resources that are below no other, by their type in lower case: what looks at all of a type, as clocks
+    /// do each second, must not look at all that is held.
+    of_type: BTreeMap<String, BTreeSet<String>>,
     made: u64,
     /// Records that changed and are not written down yet; none when nothing is.
     touched: Option<BTreeSet<(Kind, String)>>,
@@ -146,7 +149,24 @@ impl World {
     /// Puts back a resource that was kept, in its place.
     pub(crate) fn restore(&mut self, stored: StoredResource) {
         self.made = self.made.max(stored.resource.order);
+        self.list(&stored.id);
         self.resources.insert(stored.id, stored.resource);
+    }
+
+    /// Writes down of which type a resource is that comes.
+    fn list(&mut self, key: &str) {
+        if let Some(kind) = top_type(key) {
+            self.of_type.entry(kind.to_owned()).or_default().insert(key.to_owned());
+        }
+    }
+
+    /// Takes a resource away.
+    fn take(&mut self, key: &str) -> Option<Resource> {
+        self.touch(Kind::Resource, key);
+        if let Some(known) = top_type(key).and_then(|kind| self.of_type.get_mut(kind)) {
+            known.remove(key);
+        }
+        self.resources.remove(key)
     }
 
     /// Adds a principal, or changes it.
@@ -244,6 +264,7 @@ impl World {
         let order = self.made;
         let key = id.to_ascii_lowercase();
         self.touch(Kind::Resource, &key);
+        self.list(&key);
         let resource = self.resources.entry(key);
         resource.and_modify(|known| known.body = body.clone()).or_insert(Resource { order, body });
     }
@@ -268,13 +289,16 @@ impl World {
         found.into_iter().map(|resource| &resource.body).collect()
     }
 
+    /// All resources of a type that is below no other, such as `Microsoft.MachineLearningServices/workspaces`, with their
+    /// ids in lower case.
+    pub fn of_type<'a>(&'a self, kind: &str) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        let ids = self.of_type.get(&kind.to_ascii_lowercase());
+        ids.into_iter().flatten().filter_map(|id| Some((id.as_str(), &self.resources.get(id)?.body)))
+    }
+
     /// All workspaces with their ids in lower case.
     pub fn workspaces(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let of_type = |key: &str| {
-            key.split_once("/providers/microsoft.machinelearningservices/workspaces/")
-                .is_some_and(|(_, name)| !name.contains('/'))
-        };
-        self.below("/subscriptions/").filter(move |(key, _)| of_type(key)).map(|(key, resource)| (key, &resource.body))
+        self.of_type("Microsoft.MachineLearningServices/workspaces")
     }
 
     /// Takes a resource and all below it out, role assignments too, as one value.
@@ -310,17 +334,22 @@ impl World {
         let id = id.to_ascii_lowercase();
         let children: Vec<String> = self.below(&format!("{id}/")).map(|(key, _)| key.to_owned()).collect();
         for child in children {
-            self.touch(Kind::Resource, &child);
-            self.resources.remove(&child);
+            self.take(&child);
         }
         let below = self.assignments.iter().filter(|(_, assignment)| covers(&id, &assignment.scope));
         let below: Vec<String> = below.map(|(key, _)| key.clone()).collect();
         for assignment in below {
             self.remove_assignment(&assignment);
         }
-        self.touch(Kind::Resource, &id);
-        self.resources.remove(&id).is_some()
+        self.take(&id).is_some()
     }
+}
+
+/// The type of a resource that is below no other, by its id in lower case.
+fn top_type(key: &str) -> Option<&str> {
+    let (_, below) = key.split_once("/providers/")?;
+    let (kind, _) = below.rsplit_once('/')?;
+    (kind.matches('/').count() == 1).then_some(kind)
 }
 
 #[cfg(test)]
@@ -342,6 +371,28 @@ mod tests {
         assert!(world.may("oid", write, "/subscriptions/s/x", late));
         world.remove_assignment("ONE");
         assert!(!world.may("oid", write, "/subscriptions/s/x", Timestamp::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn what_is_below_no_other_is_found_by_its_type() {
+        let mut world = World::default();
+        let group = "/subscriptions/s/resourceGroups/g";
+        let setting = format!("{group}/providers/Microsoft.Insights/autoscaleSettings/a");
+        let workspace = format!("{group}/providers/Microsoft.MachineLearningServices/workspaces/ws");
+        for id in [&setting, &workspace, &format!("{workspace}/data/d"), &format!("{workspace}/data/d/versions/1")] {
+            world.put_resource(id, json!({"id": id}));
+        }
+        let ids = |world: &World, kind: &str| world.of_type(kind).map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+        let kind = "microsoft.insights/autoscaleSettings";
+        assert_eq!(ids(&world, kind), [setting.to_ascii_lowercase()]);
+        assert_eq!(world.workspaces().count(), 1);
+        assert!(ids(&world, "Microsoft.MachineLearningServices/workspaces/data").is_empty());
+        assert!(world.delete_resource(&setting));
+        assert!(ids(&world, kind).is_empty());
+        let stored =
+            StoredResource { id: setting.to_ascii_lowercase(), resource: Resource { order: 9, body: json!({}) } };
+        world.restore(stored);
+        assert_eq!(ids(&world, kind), [setting.to_ascii_lowercase()]);
     }
 
     #[test]

@@ -102,8 +102,9 @@ impl Service<'_> {
         let claims = claims.map_err(|error| BlobError(401, "InvalidAuthenticationInfo", error.message))?;
         let world = self.estate.world();
         let action = format!("{BLOB_ACTION}{verb}");
-        let suffix = format!("/providers/microsoft.storage/storageaccounts/{}", place.account);
-        let account = world.below("/subscriptions/").map(|(id, _)| id).find(|id| id.ends_with(&suffix));
+        let suffix = format!("/{}", place.account);
+        let mut accounts = world.of_type("Microsoft.Storage/storageAccounts").map(|(id, _)| id);
+        let account = accounts.find(|id| id.ends_with(&suffix));
         let allowed = world.assignments().any(|known| {
             known.principal.eq_ignore_ascii_case(&claims.oid)
                 && allows(&known.role, &action)

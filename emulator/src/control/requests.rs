@@ -64,10 +64,10 @@ const READS: [&str; 10] = [
 impl Entry {
     /// Whether it may change something.
     fn writes(&self) -> bool {
-        let last = self.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let last = self.path.rsplit('/').next().unwrap_or_default();
         match self.method.as_str() {
             "GET" | "HEAD" | "OPTIONS" => false,
-            "POST" => !READS.contains(&last.as_str()),
+            "POST" => !READS.iter().any(|read| read.eq_ignore_ascii_case(last)),
             _ => true,
         }
     }
@@ -181,7 +181,10 @@ impl Requests {
     /// A part of the log, and the number of the request that comes next.
     pub(crate) fn show(&self, wanted: &Wanted) -> Value {
         let log = self.lock();
-        let found = log.entries.iter().filter(|entry| wanted.takes(entry));
+        // Whoever asks again and again asks for what is new: the rest is passed over without a look.
+        let first = log.entries.front().map_or(0, |entry| entry.seq);
+        let from = usize::try_from(wanted.since.saturating_sub(first)).unwrap_or(usize::MAX).min(log.entries.len());
+        let found = log.entries.range(from..).filter(|entry| wanted.takes(entry));
         let shown = found.map(|entry| {
             json!({
                 "seq": entry.seq, "time": entry.time.to_string(), "method": entry.method, "path": entry.path,

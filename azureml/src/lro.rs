@@ -63,7 +63,7 @@ pub enum OperationState {
     Failed {
         /// Azure's code.
         code: String,
-        /// Azure's message.
+        /// Azure's message, and the request id of the answer that it came in.
         message: String,
     },
     /// Azure knows no such operation (any more): the object itself tells how it ended.
@@ -123,7 +123,9 @@ impl Client {
             (404 | 410, _) => Ok(OperationState::Lost),
             (202, Style::Location) => Ok(OperationState::Running { retry_after }),
             (200..=299, Style::Location) => Ok(OperationState::Succeeded),
-            (200..=299, Style::AsyncOperation) => read(&answer.json()?, retry_after, &answer.operation),
+            (200..=299, Style::AsyncOperation) => {
+                read(&answer.json()?, retry_after, &answer.operation).map(|state| named(state, answer.request_id()))
+            }
             (_, style) => refused(answer.refusal(), style),
         }
     }
@@ -133,11 +135,22 @@ impl Client {
 /// trouble of the request is the operation's end.
 fn refused(error: Error, style: Style) -> Result<OperationState, Error> {
     match (style, error.class(), &error) {
-        (Style::Location, Class::Person, Error::Answer { status, code, message, .. }) => {
+        (Style::Location, Class::Person, Error::Answer { status, code, message, request_id, .. }) => {
             let code = if code.is_empty() { status.to_string() } else { code.clone() };
-            Ok(OperationState::Failed { code, message: message.clone() })
+            Ok(named(OperationState::Failed { code, message: message.clone() }, request_id.as_deref()))
         }
         _ => Err(error),
+    }
+}
+
+/// A failure with the id of the answer that told of it, by which Azure's support finds it.
+fn named(state: OperationState, request_id: Option<&str>) -> OperationState {
+    match (state, request_id) {
+        (OperationState::Failed { code, message }, Some(id)) => {
+            let message = format!("{} (request id {id})", message.trim_end_matches('.'));
+            OperationState::Failed { code, message }
+        }
+        (state, _) => state,
     }
 }
 

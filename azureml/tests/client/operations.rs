@@ -49,14 +49,17 @@ async fn an_operation_is_polled_to_its_end_by_another_client() {
 #[tokio::test]
 async fn each_answer_of_an_operation_has_its_meaning() {
     let running = OperationState::Running { retry_after: None };
-    let failed = |code: &str, message: &str| OperationState::Failed { code: code.into(), message: message.into() };
+    let failed = |code: &str, message: &str| OperationState::Failed {
+        code: code.into(),
+        message: format!("{message} (request id azure-request-1)"),
+    };
     for (style, status, body, state) in [
         ("AsyncOperation", 200, json!({"status": "Whatever"}), running.clone()),
         (
             "AsyncOperation",
             200,
             json!({"status": "Failed", "error": {"code": "OutOfQuota", "message": "Not enough cores."}}),
-            failed("OutOfQuota", "Not enough cores."),
+            failed("OutOfQuota", "Not enough cores"),
         ),
         ("AsyncOperation", 200, json!({"status": "Canceled"}), failed("Canceled", "Azure gives no reason")),
         ("AsyncOperation", 404, json!({"error": {"code": "NotFound", "message": "?"}}), OperationState::Lost),

@@ -217,19 +217,25 @@ async fn delete<K: Kind>(context: &Context, object: &K::Resource) -> Result<Requ
             if matches!(halt.remedy, Remedy::Retry(_) | Remedy::Turn(_)) {
                 tracing::info!(kind = K::Resource::KIND, name = object.name(), %error, "the deletion is tried again");
                 let again = again(context, object, halt.remedy);
-                let standing = Standing::progressing(halt.reason, halt.message);
+                // What Azure began and could not do it may never do.
+                let message = if halt.reason == reasons::OPERATION_FAILED { or_let_go(&halt) } else { halt.message };
+                let standing = Standing::progressing(halt.reason, message);
                 let status = object.status().cloned().unwrap_or_default();
                 write_status::<K>(context, object, status, &standing, &[], context.now(), &[]).await?;
                 return Ok(Requeue::requeue(again));
             }
-            let message = format!(
-                "{}. To let the object go and leave what is in Azure, set the annotation {}: \"true\".",
-                halt.message.trim_end_matches('.'),
-                annotations::FORCE_ABANDON
-            );
-            blocked::<K>(context, object, halt.reason, message).await
+            blocked::<K>(context, object, halt.reason, or_let_go(&halt)).await
         }
     }
+}
+
+/// Why a deletion does not go on, and what a person can do about it.
+fn or_let_go(halt: &Halt) -> String {
+    format!(
+        "{}. To let the object go and leave what is in Azure, set the annotation {}: \"true\".",
+        halt.message.trim_end_matches('.'),
+        annotations::FORCE_ABANDON
+    )
 }
 
 async fn blocked<K: Kind>(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use azureml_operator_tests::api;
 use azureml_operator_tests::azure_client::AzureClient;
 use azureml_operator_tests::emulator::Answered;
 use azureml_operator_tests::failure::{Failure, Result, While};
@@ -21,7 +22,7 @@ const API: &str = "2025-12-01";
 pub(super) fn tests(suite: &mut Suite) {
     suite.add("workspace::a_managed_one_is_made_changed_and_deleted_field_by_field", life);
     suite.add("workspace::the_making_of_one_goes_on_after_a_kill", killed);
-    suite.add("workspace::one_that_azure_could_not_make_says_why_and_is_made_again", failed);
+    suite.add("workspace::one_that_azure_could_not_make_or_delete_says_why_and_is_tried_again", failed);
     suite.add("workspace::a_foreign_one_is_left_alone_or_taken_over_and_then_stays", adopted);
     suite.add("workspace::what_azure_can_not_change_is_refused_before_it_is_asked", fixed);
     suite.add("workspace::one_that_objects_need_is_not_deleted", in_use);
@@ -154,11 +155,29 @@ async fn failed(world: Arc<World>) -> Result {
     let path = format!("{}$", id(&scenario));
     let fault = json!({"method": "PUT", "path": path, "effect": {"operationFails": reason}});
     let fault = scenario.emulator.fault(&fault).await?;
-    scenario.apply(&managed(&scenario, &json!({}))).await?;
-    let words = ["BadStorage", "hierarchical namespace", "spec.template"];
+    scenario.apply(&managed(&scenario, &json!({"deletionPolicy": "Delete"}))).await?;
+    let words = ["BadStorage", "hierarchical namespace", "request id", "spec.template"];
     scenario.tells(KIND, NAME, "OperationFailed", &words).await?;
     scenario.emulator.clear_fault(&fault).await?;
-    scenario.ready(KIND, NAME).await.map(|_| ())
+    scenario.ready(KIND, NAME).await?;
+
+    let reason = json!({"code": "NestedResources", "message": "The workspace has private endpoints."});
+    let fault = json!({"method": "DELETE", "path": path, "effect": {"operationFails": reason}});
+    let fault = scenario.emulator.fault(&fault).await?;
+    scenario.api().delete(KIND, &scenario.namespace, NAME).await?;
+    let tells = |object: &Value, reason: &str, words: &[&str]| {
+        let told = api::condition(object, "Ready").filter(|ready| ready["reason"] == reason);
+        let message = told.and_then(|ready| ready["message"].as_str()).unwrap_or_default();
+        words.iter().all(|word| message.contains(word))
+    };
+    let words = ["NestedResources", "private endpoints", "request id", "tried again", "azureml.dev/force-abandon"];
+    let failed = |object: &Value| tells(object, "OperationFailed", &words);
+    scenario.wait(KIND, NAME, "waiting for Azure's words", failed).await?;
+    // The words stay while it is tried again.
+    let again = |object: &Value| tells(object, "Deleting", &words[..3]);
+    scenario.wait(KIND, NAME, "waiting for another try", again).await?;
+    scenario.emulator.clear_fault(&fault).await?;
+    scenario.api().wait_gone(KIND, &scenario.namespace, NAME, LIMIT).await
 }
 
 async fn adopted(world: Arc<World>) -> Result {

@@ -64,8 +64,13 @@ async fn workspace(context: &Context, object: &AmlWorkspace, azure: &azureml::Wo
             return Ok(Cleanup::Done(Some(Note::normal(reasons::NOT_OWNED, message))));
         }
     }
-    if !["Deleting", "SoftDeleted"].contains(&found.properties.provisioning_state.as_str()) {
-        azure.delete_workspace().await?;
+    let (deletions, what) = (&context.deletions, format!("workspace {name:?}"));
+    if let Some(waiting) = deletions.poll(azure.client(), object.uid(), &what).await? {
+        return Ok(waiting);
     }
-    Ok(Cleanup::Waiting { message: format!("Azure deletes workspace {name:?}."), after: After::Poll })
+    if ["Deleting", "SoftDeleted"].contains(&found.properties.provisioning_state.as_str()) {
+        return Ok(deletions.begun(object.uid(), &what, None));
+    }
+    let started = azure.delete_workspace().await?;
+    Ok(deletions.begun(object.uid(), &what, started.operation))
 }

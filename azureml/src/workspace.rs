@@ -48,6 +48,12 @@ impl Client {
         Self { priority, ..self.clone() }
     }
 
+    /// Both act by one credential, at whatever priority.
+    #[must_use]
+    pub fn has_credential_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.credential, &other.credential)
+    }
+
     pub(crate) fn priority(&self) -> Priority {
         self.priority
     }

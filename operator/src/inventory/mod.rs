@@ -5,6 +5,7 @@
 //! anything is done: a list never decides a write, it only spares the look at what has not changed.
 
 pub mod full_look;
+pub mod lists;
 pub mod rest;
 pub mod shared;
 
@@ -12,15 +13,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use azureml::resources::computes::Compute;
-use azureml::resources::data::AssetContainer;
 use azureml::resources::models::ModelVersion;
-use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
-use azureml_crds::AmlResource;
+use azureml::resources::online::OnlineDeployment;
+use azureml::resources::role_assignments::RoleAssignment;
+use azureml_crds::{AmlResource, AmlWorkspace};
 use jiff::Timestamp;
 
 use self::full_look::FullLooks;
-use self::shared::{Asked, Shared};
+use self::lists::{Itself, List, Lists};
+use self::shared::{Asked, Listed, Shared};
 use crate::context::{Context, Workspace};
 use crate::error::Error;
 use crate::settings::Settings;
@@ -49,36 +50,6 @@ pub struct Inventory {
     pub keys: FullLooks<()>,
 }
 
-/// The lists of one workspace, as one AmlWorkspace of one generation sees it.
-#[derive(Debug)]
-struct Lists {
-    generation: Option<i64>,
-    data: Shared<AssetContainer>,
-    models: Shared<AssetContainer>,
-    endpoints: Shared<OnlineEndpoint>,
-    computes: Shared<Compute>,
-    /// By the endpoint's name in lower case.
-    deployments: Mutex<HashMap<String, Arc<Shared<OnlineDeployment>>>>,
-}
-
-impl Lists {
-    fn new(generation: Option<i64>) -> Self {
-        Self {
-            generation,
-            data: Shared::default(),
-            models: Shared::default(),
-            endpoints: Shared::default(),
-            computes: Shared::default(),
-            deployments: Mutex::default(),
-        }
-    }
-
-    fn deployments_of(&self, endpoint: &str) -> Arc<Shared<OnlineDeployment>> {
-        let key = endpoint.to_lowercase();
-        self.deployments.lock().map(|mut all| all.entry(key).or_default().clone()).unwrap_or_default()
-    }
-}
-
 impl Inventory {
     /// Nothing is known yet.
     #[must_use]
@@ -94,15 +65,15 @@ impl Inventory {
         }
     }
 
-    fn lists(&self, workspace: &Workspace) -> Arc<Lists> {
-        let (uid, generation) = (workspace.object.uid(), workspace.object.metadata.generation);
-        let Ok(mut all) = self.workspaces.lock() else { return Arc::new(Lists::new(generation)) };
-        match all.get(uid) {
-            // A spec that changed may name other credentials, which see other things.
-            Some(lists) if lists.generation == generation => lists.clone(),
+    fn lists(&self, object: &AmlWorkspace, azure: &azureml::Workspace) -> Arc<Lists> {
+        let (generation, by) = (object.metadata.generation, azure.client());
+        let new = || Arc::new(Lists::new(generation, by.clone()));
+        let Ok(mut all) = self.workspaces.lock() else { return new() };
+        match all.get(object.uid()) {
+            Some(lists) if lists.hold_for(generation, by) => lists.clone(),
             _ => {
-                let lists = Arc::new(Lists::new(generation));
-                all.insert(uid.to_owned(), lists.clone());
+                let lists = new();
+                all.insert(object.uid().to_owned(), lists.clone());
                 lists
             }
         }
@@ -132,116 +103,103 @@ impl Inventory {
         }
     }
 
-    /// A data asset's container.
+    /// Something of a workspace, looked at as `look` says; what was read by itself is known to the list.
     ///
     /// # Errors
-    /// Why there is no list.
-    pub async fn data_container<K: AmlResource>(
+    /// Why there is no list, or no answer.
+    pub async fn look<L: List>(
         &self,
         context: &Context,
         workspace: &Workspace,
-        object: &K,
+        object: &impl AmlResource,
         name: &str,
-    ) -> Result<Option<Arc<AssetContainer>>, Error> {
-        let azure = &workspace.azure;
-        let lists = self.lists(workspace);
-        let list = || async move { azure.data_containers().await };
-        lists.data.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
+        look: Look,
+    ) -> Result<Option<L::Entry>, Error> {
+        let Workspace { object: within, azure } = workspace;
+        self.read::<L>(context, (within, azure), object, name, look).await
     }
 
-    /// A model's container.
+    /// The workspace itself.
     ///
     /// # Errors
-    /// Why there is no list.
-    pub async fn model_container<K: AmlResource>(
+    /// As [`Inventory::look`].
+    pub async fn workspace(
         &self,
         context: &Context,
-        workspace: &Workspace,
-        object: &K,
-        name: &str,
-    ) -> Result<Option<Arc<AssetContainer>>, Error> {
-        let azure = &workspace.azure;
-        let lists = self.lists(workspace);
-        let list = || async move { azure.model_containers().await };
-        lists.models.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
+        azure: &azureml::Workspace,
+        object: &AmlWorkspace,
+        look: Look,
+    ) -> Result<Option<<Itself as List>::Entry>, Error> {
+        self.read::<Itself>(context, (object, azure), object, &object.azure_name(), look).await
     }
 
-    /// A cluster.
-    ///
-    /// # Errors
-    /// Why there is no list.
-    pub async fn compute<K: AmlResource>(
+    async fn read<L: List>(
         &self,
         context: &Context,
-        workspace: &Workspace,
-        object: &K,
+        (within, azure): (&AmlWorkspace, &azureml::Workspace),
+        object: &impl AmlResource,
         name: &str,
-    ) -> Result<Option<Arc<Compute>>, Error> {
-        let azure = &workspace.azure;
-        let lists = self.lists(workspace);
-        let list = || async move { azure.computes().await };
-        lists.computes.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
+        look: Look,
+    ) -> Result<Option<L::Entry>, Error> {
+        let lists = self.lists(within, azure);
+        let kept = L::kept(&lists);
+        if look == Look::Itself {
+            let found = L::one(azure, name).await?;
+            L::note(kept, name, found.as_ref()).await;
+            return Ok(found);
+        }
+        let wake = |key| context.wakers.wake(key);
+        Ok(kept.entry(name, self.asked(object), || L::all(azure), wake).await?.map(|found| (*found).clone()))
     }
 
-    /// An endpoint.
+    /// The deployments of an endpoint.
     ///
     /// # Errors
-    /// Why there is no list.
-    pub async fn endpoint<K: AmlResource>(
-        &self,
-        context: &Context,
-        workspace: &Workspace,
-        object: &K,
-        name: &str,
-    ) -> Result<Option<Arc<OnlineEndpoint>>, Error> {
-        let azure = &workspace.azure;
-        let lists = self.lists(workspace);
-        let list = || async move { azure.online_endpoints().await };
-        lists.endpoints.entry(name, self.asked(object), list, |key| context.wakers.wake(key)).await
-    }
-
-    /// The deployments of an endpoint. One object alone asks for them, so its own look makes them new.
-    ///
-    /// # Errors
-    /// Why there is no list.
-    pub async fn deployments<K: AmlResource>(
+    /// As [`Inventory::look`].
+    pub async fn deployments(
         &self,
         workspace: &Workspace,
-        object: &K,
+        object: &impl AmlResource,
         endpoint: &str,
+        look: Look,
     ) -> Result<Vec<OnlineDeployment>, Error> {
         let azure = &workspace.azure;
-        let lists = self.lists(workspace).deployments_of(endpoint);
-        let list = || async move { azure.online_deployments(endpoint).await };
-        let asked = Asked { max_age: self.resync / 2, ..self.asked(object) };
-        Ok(lists.all(asked, list).await?.iter().map(|deployment| (**deployment).clone()).collect())
+        let kept = self.lists(&workspace.object, azure).deployments().of(endpoint);
+        self.whole(&kept, object, look, || azure.online_deployments(endpoint)).await
     }
 
-    /// A data asset's container was just read by itself.
-    pub async fn data_container_is(&self, workspace: &Workspace, name: &str, found: Option<&AssetContainer>) {
-        self.lists(workspace).data.is(name, found).await;
-    }
-
-    /// A model's container was just read by itself.
-    pub async fn model_container_is(&self, workspace: &Workspace, name: &str, found: Option<&AssetContainer>) {
-        self.lists(workspace).models.is(name, found).await;
-    }
-
-    /// A cluster was just read by itself.
-    pub async fn compute_is(&self, workspace: &Workspace, name: &str, found: Option<&Compute>) {
-        self.lists(workspace).computes.is(name, found).await;
-    }
-
-    /// An endpoint was just read by itself, with its deployments.
-    pub async fn endpoint_is(
+    /// The role assignments of a principal in the workspace.
+    ///
+    /// # Errors
+    /// As [`Inventory::look`].
+    pub async fn roles(
         &self,
-        workspace: &Workspace,
-        name: &str,
-        found: Option<&OnlineEndpoint>,
-        deployments: &[OnlineDeployment],
-    ) {
-        let lists = self.lists(workspace);
-        lists.endpoints.is(name, found).await;
-        lists.deployments_of(name).are(deployments, Instant::now()).await;
+        azure: &azureml::Workspace,
+        object: &AmlWorkspace,
+        principal: &str,
+        look: Look,
+    ) -> Result<Vec<RoleAssignment>, Error> {
+        let kept = self.lists(object, azure).roles().of(principal);
+        self.whole(&kept, object, look, || azure.role_assignments(principal)).await
+    }
+
+    /// A list that one object alone asks for, so its own look makes it new.
+    async fn whole<T: Listed, F>(
+        &self,
+        kept: &Shared<T>,
+        object: &impl AmlResource,
+        look: Look,
+        list: impl FnOnce() -> F,
+    ) -> Result<Vec<T>, Error>
+    where
+        F: Future<Output = Result<Vec<T>, azureml::Error>>,
+    {
+        if look == Look::Itself {
+            let found = list().await?;
+            kept.are(&found, Instant::now()).await;
+            return Ok(found);
+        }
+        let asked = Asked { max_age: self.resync / 2, ..self.asked(object) };
+        Ok(kept.all(asked, list).await?.iter().map(|entry| (**entry).clone()).collect())
     }
 }

@@ -8,6 +8,8 @@ use azureml::ArmId;
 use azureml::resources::computes::Compute;
 use azureml::resources::data::AssetContainer;
 use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
+use azureml::resources::role_assignments::RoleAssignment;
+use azureml::resources::workspaces::WorkspaceResource;
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Halt, Remedy};
@@ -32,6 +34,18 @@ impl Listed for OnlineEndpoint {
 }
 
 impl Listed for OnlineDeployment {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for WorkspaceResource {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for RoleAssignment {
     fn id(&self) -> &str {
         &self.id
     }

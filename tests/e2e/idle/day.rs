@@ -257,10 +257,6 @@ fn judge_start(scenario: &Scenario, requests: &[Answered], size: Size) -> Result
     // The moments of the time since, of the hour before the start, and as much again for chance.
     let share = ((hours + 2.0) / 24.0).min(1.0) * size.all_datasets() as f64;
     most.insert(Route::DataVersion, 2.0 * share + 10.0);
-    // A workspace looks again when its Secret and the objects in it are first seen.
-    for route in [Route::Workspace, Route::Roles] {
-        most.entry(route).and_modify(|most| *most *= 3.0);
-    }
     let mut wrong: Vec<String> = of(requests, Route::Other).map(|of| format!("{} {}", of.method, of.path)).collect();
     for (route, count) in counts(requests) {
         if most.get(&route).is_some_and(|most| count as f64 > *most) {

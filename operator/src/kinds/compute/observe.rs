@@ -10,6 +10,7 @@ use azureml_crds::{AmlCompute, AmlPipelineRun, AmlResource, conditions};
 use crate::context::Context;
 use crate::error::Error;
 use crate::inventory::Look;
+use crate::inventory::lists::Computes;
 use crate::kinds::operation;
 use crate::ownership::Owner;
 use crate::stores::find;
@@ -46,16 +47,7 @@ pub(super) async fn observe(context: &Context, object: &AmlCompute, look: Look) 
     let status = object.status.as_ref();
     let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
     let name = object.azure_name();
-    let found = match look {
-        Look::Lists => {
-            context.inventory.compute(context, &workspace, object, &name).await?.map(|found| (*found).clone())
-        }
-        Look::Itself => {
-            let found = azure.compute(&name).await?;
-            context.inventory.compute_is(&workspace, &name, found.as_ref()).await;
-            found
-        }
-    };
+    let found = context.inventory.look::<Computes>(context, &workspace, object, &name, look).await?;
     Ok(Observed {
         location: workspace.location(),
         arm_id: azure.id_of(&format!("computes/{name}")),

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::fetch::work::Progress;
 use crate::inventory::Look;
+use crate::inventory::lists::DataAssets;
 use crate::ownership::{Origin, Owner};
 use crate::shell::references::Key;
 
@@ -63,16 +64,7 @@ pub(super) async fn observe(context: &Context, object: &AmlDataset, look: Look) 
     let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let azure = workspace.azure.clone();
     let name = object.azure_name();
-    let container = match look {
-        Look::Lists => {
-            context.inventory.data_container(context, &workspace, object, &name).await?.map(|found| (*found).clone())
-        }
-        Look::Itself => {
-            let found = azure.data_container(&name).await?;
-            context.inventory.data_container_is(&workspace, &name, found.as_ref()).await;
-            found
-        }
-    };
+    let container = context.inventory.look::<DataAssets>(context, &workspace, object, &name, look).await?;
     let mut observed = Observed {
         arm_id: azure.id_of(&format!("data/{name}")),
         owner: Some(context.owner(object)),

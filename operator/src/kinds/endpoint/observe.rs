@@ -11,6 +11,7 @@ use super::{desired, smoke};
 use crate::context::{Context, Workspace};
 use crate::error::{Error, Halt};
 use crate::inventory::Look;
+use crate::inventory::lists::Endpoints;
 use crate::ownership::Owner;
 use crate::rollout::{Outcome, Proof, Provisioning, Retry, State, operations};
 use crate::stores::find;
@@ -126,18 +127,11 @@ async fn read(
     look: Look,
 ) -> Result<(Option<OnlineEndpoint>, Vec<OnlineDeployment>), Error> {
     let inventory = &context.inventory;
-    if look == Look::Lists {
-        let endpoint = inventory.endpoint(context, workspace, object, name).await?.map(|found| (*found).clone());
-        let deployments = match endpoint {
-            Some(_) => inventory.deployments(workspace, object, name).await?,
-            None => Vec::new(),
-        };
-        return Ok((endpoint, deployments));
-    }
-    let azure = &workspace.azure;
-    let endpoint = azure.online_endpoint(name).await?;
-    let deployments = if endpoint.is_some() { azure.online_deployments(name).await? } else { Vec::new() };
-    inventory.endpoint_is(workspace, name, endpoint.as_ref(), &deployments).await;
+    let endpoint = inventory.look::<Endpoints>(context, workspace, object, name, look).await?;
+    let deployments = match endpoint {
+        Some(_) => inventory.deployments(workspace, object, name, look).await?,
+        None => Vec::new(),
+    };
     Ok((endpoint, deployments))
 }
 

@@ -11,6 +11,7 @@ use super::version::{Version, read};
 use crate::context::{Context, Workspace};
 use crate::error::{Error, Halt};
 use crate::inventory::Look;
+use crate::inventory::lists::Models;
 use crate::ownership::{Owner, Ownership};
 
 /// What was read.
@@ -55,16 +56,7 @@ pub async fn observe(context: &Context, object: &AmlModel, look: Look) -> Result
     let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let name = object.azure_name();
     let owner = context.owner(object);
-    let container = match look {
-        Look::Lists => {
-            context.inventory.model_container(context, &workspace, object, &name).await?.map(|found| (*found).clone())
-        }
-        Look::Itself => {
-            let found = workspace.azure.model_container(&name).await?;
-            context.inventory.model_container_is(&workspace, &name, found.as_ref()).await;
-            found
-        }
-    };
+    let container = context.inventory.look::<Models>(context, &workspace, object, &name, look).await?;
     let found = match &container {
         Some(container) => versions(context, object, &workspace, container, look).await?,
         None => Arc::default(),

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
 use crate::shell::{Cleanup, Kind, Plan, holds};
 
 pub use self::diagnosis::Diagnoses;
@@ -32,7 +33,11 @@ impl Kind for Workspaces {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlWorkspace) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlWorkspace) -> Result<Option<Observed>, Error> {
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlWorkspace, observed: &Observed, now: Timestamp) -> Plan<Action> {

@@ -13,6 +13,7 @@ use azureml_crds::{AmlResource, AmlWorkspace, conditions};
 use super::diagnosis::{Diagnosis, diagnose};
 use crate::context::Context;
 use crate::error::Error;
+use crate::inventory::Look;
 use crate::kinds::operation;
 use crate::ownership::Owner;
 use crate::shell::holds;
@@ -52,16 +53,19 @@ pub struct Observed {
     pub retry: Duration,
 }
 
-pub(super) async fn observe(context: &Context, object: &AmlWorkspace) -> Result<Observed, Error> {
+pub(super) async fn observe(context: &Context, object: &AmlWorkspace, look: Look) -> Result<Observed, Error> {
     let azure = context.azure.workspace(context, object, false).await?.at(priority(object));
     let status = object.status.as_ref();
     let operation = operation::poll(azure.client(), status.and_then(|status| status.operation.as_ref())).await?;
-    let found = azure.get().await?;
+    let inventory = &context.inventory;
+    let found = inventory.workspace(context, &azure, object, look).await?;
     let mut assignments = Vec::new();
     if found.is_some() {
         for principal in principals(object) {
-            assignments.extend(azure.role_assignments(&principal).await?);
+            assignments.extend(inventory.roles(&azure, object, &principal, look).await?);
         }
+        // Of two that say the same it is always the same one that counts.
+        assignments.sort_by_cached_key(|assignment| assignment.id.to_lowercase());
     }
     let children = context.stores.children_of(object.namespace(), object.name());
     let at_work = matches!(operation, Some(OperationState::Running { .. }));

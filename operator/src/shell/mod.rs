@@ -7,11 +7,15 @@
 
 pub mod children;
 mod claim;
+mod deletion;
 pub mod driver;
+mod failure;
 pub mod filled;
 pub mod fresh;
 pub mod holds;
 mod merge;
+mod pace;
+mod record;
 pub mod references;
 pub mod run;
 pub mod standing;

@@ -202,6 +202,17 @@ impl Error {
         }
     }
 
+    /// A write went out, and no answer tells what became of it.
+    #[must_use]
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::NoAnswer { operation, .. } | Self::Malformed { operation, .. } => {
+                ["PUT ", "PATCH ", "POST ", "DELETE "].iter().any(|method| operation.starts_with(method))
+            }
+            _ => false,
+        }
+    }
+
     /// It is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

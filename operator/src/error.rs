@@ -158,7 +158,13 @@ fn azure_halt(error: &azureml::Error) -> Halt {
             } else {
                 reasons::AZURE_UNAVAILABLE
             },
-            message: format!("{message} It is tried again."),
+            message: if error.leaves_open() {
+                format!(
+                    "{message} Azure may have done it all the same: it is looked at first, and what is still missing is tried again."
+                )
+            } else {
+                format!("{message} It is tried again.")
+            },
             remedy: Remedy::Retry(after),
         },
         Class::Throttled { after } => Halt {
@@ -242,6 +248,26 @@ mod tests {
                 assert!(halt.message.contains(word), "{status} {code}: {:?} lacks {word:?}", halt.message);
             }
             assert!(halt.message.contains("tried again") || halt.message.contains("looked for again"), "{halt}");
+        }
+    }
+
+    #[test]
+    fn a_write_without_an_answer_says_that_it_may_be_done_and_what_comes_next() {
+        let no_answer = |operation: &str| azureml::Error::NoAnswer {
+            operation: operation.to_owned(),
+            message: "the time for an answer ran out".to_owned(),
+        };
+        let cut = azureml::Error::Malformed {
+            operation: "DELETE w/data/d/versions/1".to_owned(),
+            message: "EOF (status 200, 3 bytes of application/json, request id request-1)".to_owned(),
+        };
+        for (error, is_open) in
+            [(no_answer("PUT w/computes/c"), true), (cut, true), (no_answer("GET w/computes/c"), false)]
+        {
+            let halt = Error::from(error).halt();
+            assert_eq!((halt.reason, halt.remedy), (reasons::AZURE_UNAVAILABLE, Remedy::Retry(None)), "{halt}");
+            assert_eq!(halt.message.contains("may have done it all the same"), is_open, "{halt}");
+            assert!(halt.message.contains("tried again"), "{halt}");
         }
     }
 

@@ -13,6 +13,7 @@ use azureml_operator_tests::world::World;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::small;
 use crate::suite::Suite;
 
 /// Short for a Lease, and long beside what an API server takes on a machine that runs many tests.
@@ -70,9 +71,9 @@ impl Replicas {
         self.scenario.ready("AmlWorkspace", "ml-ops").await.map(drop)
     }
 
-    /// The writes to a cluster in Azure.
-    async fn writes_to(&self, compute: &str) -> Result<Vec<String>> {
-        let id = format!("{}/computes/{compute}", self.scenario.azure.place.workspace_id());
+    /// The writes to something below the workspace in Azure.
+    async fn writes_to(&self, below: &str) -> Result<Vec<String>> {
+        let id = format!("{}/{below}", self.scenario.azure.place.workspace_id());
         let all = self.scenario.azure_writes().await?.into_iter();
         let own = all.filter(|write| write.path.eq_ignore_ascii_case(&id));
         Ok(own.map(|write| format!("{} {}", write.method, write.status.unwrap_or_default())).collect())
@@ -87,18 +88,46 @@ async fn killed(world: Arc<World>) -> Result {
     let replicas = Replicas::prepare(&world, "replica-killed", LEASE).await?;
     let scenario = &replicas.scenario;
     let (mut leader, name, other) = replicas.two().await?;
-    replicas.begin().await?;
-    let id = format!("{}/computes/cpu", scenario.azure.place.workspace_id());
-    let slow = json!({"method": "PUT", "path": format!("(?i)^{id}$"), "effect": {"operationTakesMilliseconds": 40000}});
-    scenario.emulator.fault(&slow).await?;
-    replicas.compute("cpu").await?;
+    for slow in ["computes/late", "onlineEndpoints/serve/deployments/[^/]+"] {
+        let path = format!("(?i)^{}/{slow}$", scenario.azure.place.workspace_id());
+        let slow = json!({"method": "PUT", "path": path, "effect": {"operationTakesMilliseconds": 40000}});
+        scenario.emulator.fault(&slow).await?;
+    }
+    scenario.apply_all(&small::objects(scenario)).await?;
+    let under_way = |object: &Value| object["status"]["operation"]["kind"] == "PutDeployment";
+    let endpoint =
+        leader.explained(scenario.wait("AmlEndpoint", "serve", "waiting for a deployment", under_way).await)?;
+    let operation = operation_path(&endpoint)?;
+    replicas.compute("late").await?;
     let under_way = |object: &Value| object["status"]["provisioningState"] == "Creating";
-    scenario.wait("AmlCompute", "cpu", "waiting for the operation to be under way", under_way).await?;
+    scenario.wait("AmlCompute", "late", "waiting for the operation to be under way", under_way).await?;
     leader.kill()?;
+    let since = scenario.emulator.position().await?;
     replicas.held(Some(&name)).await?;
-    other.explained(scenario.ready("AmlCompute", "cpu").await)?;
-    let writes = replicas.writes_to("cpu").await?;
-    if writes == ["PUT 201"] { Ok(()) } else { Err(Failure::new(format!("one PUT was expected: {writes:?}"))) }
+    for (kind, name) in [("AmlCompute", "late"), ("AmlEndpoint", "serve")] {
+        other.explained(scenario.ready(kind, name).await)?;
+    }
+    let deployment = format!("onlineEndpoints/serve/deployments/{}", stable(scenario).await?);
+    for below in ["computes/late", &deployment] {
+        let writes = replicas.writes_to(below).await?;
+        if writes != ["PUT 201"] {
+            return Err(Failure::new(format!("one PUT of {below} was expected: {writes:?}")));
+        }
+    }
+    // It is the recorded operation that the other one asks about.
+    let polls = scenario.emulator.requests(since, &operation, false).await?.requests.len();
+    if polls > 0 { Ok(()) } else { Err(Failure::new(format!("nobody asked for {operation} any more"))) }
+}
+
+/// The path of the operation that the status remembers.
+fn operation_path(object: &Value) -> Result<String> {
+    let text = object["status"]["operation"]["url"].as_str().unwrap_or_default();
+    Ok(url::Url::parse(text).doing(format!("status.operation.url {text:?}"))?.path().to_owned())
+}
+
+async fn stable(scenario: &Scenario) -> Result<String> {
+    let endpoint = scenario.get("AmlEndpoint", "serve").await?.doing("the endpoint")?;
+    endpoint["status"]["stable"]["deployment"].as_str().map(str::to_owned).doing("the stable deployment")
 }
 
 async fn frozen(world: Arc<World>) -> Result {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use azureml_operator_tests::api;
+use azureml_operator_tests::azure_client::AzureClient;
 use azureml_operator_tests::emulator::Answered;
 use azureml_operator_tests::failure::{Failure, Result, While};
 use azureml_operator_tests::scenario::Scenario;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::small;
 use crate::suite::Suite;
+
+const API: &str = "2025-12-01";
 
 /// Adds the tests.
 pub fn tests(suite: &mut Suite) {
@@ -202,7 +205,33 @@ async fn failing_deployment(world: Arc<World>) -> Result {
         return Err(Failure::new(format!("the revision that failed answered: {answers:?}")));
     }
     scenario.emulator.clear_fault(&fault).await?;
-    tried_again(&scenario, &old, &hash).await
+    tried_again(&scenario, &old, &hash).await?;
+    failing_later(&scenario).await
+}
+
+/// The deployment that takes all traffic fails: nothing is Available until it is put right.
+async fn failing_later(scenario: &Scenario) -> Result {
+    let endpoint = scenario.get("AmlEndpoint", "serve").await?.doing("the endpoint")?;
+    let stable = endpoint["status"]["stable"]["deployment"].as_str().doing("the stable deployment")?;
+    let path = format!("/onlineEndpoints/{}/deployments/{stable}", azure_name(scenario));
+    let why = json!({"code": "ImagePullFailed", "message": "The image can't be pulled any more."});
+    let fault = json!({"method": "PUT", "path": format!("{path}$"), "effect": {"operationFails": why}});
+    let fault = scenario.emulator.fault(&fault).await?;
+    let hand = AzureClient::new(&scenario.emulator, &scenario.azure.principal).await?;
+    let id = format!("{}{path}", scenario.azure.place.workspace_id());
+    let live = hand.resource(&id, API).await?;
+    hand.put(&id, API, &live).await?;
+    scenario.annotate("AmlEndpoint", "serve", "azureml.dev/reconcile-at", "failed").await?;
+    let failed = ["Available", "False", "DeploymentFailed"];
+    scenario.condition("AmlEndpoint", "serve", failed).await?;
+    let told = |endpoint: &Value| {
+        let ready = api::condition(endpoint, "Ready").filter(|ready| ready["status"] == "False");
+        ready.and_then(|ready| ready["message"].as_str()).is_some_and(|message| message.contains("ImagePullFailed"))
+    };
+    scenario.wait("AmlEndpoint", "serve", "waiting for why it can't be put right", told).await?;
+    scenario.emulator.clear_fault(&fault).await?;
+    scenario.ready("AmlEndpoint", "serve").await?;
+    scenario.condition("AmlEndpoint", "serve", ["Available", "True", "Succeeded"]).await.map(|_| ())
 }
 
 async fn failing_smoke(world: Arc<World>) -> Result {

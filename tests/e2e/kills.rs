@@ -31,7 +31,7 @@ const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Done, Moment::Answered];
 
 /// Adds the test.
 pub fn tests(suite: &mut Suite) {
-    suite.add_table("kills::at_every_write_it_goes_on_and_nothing_is_there_twice", every_write);
+    suite.add("kills::at_every_write_it_goes_on_and_nothing_is_there_twice", every_write);
 }
 
 /// A write that the operator made.

@@ -71,7 +71,7 @@ pub fn tests(suite: &mut Suite) {
     suite.add("namespace::goes_with_workload_identity", |world| goes(world, By::Account, "gone-account"));
     for by in [By::Secret, By::Account] {
         let name = format!("namespace::goes_although_the_operator_is_killed_{}", by.word());
-        suite.add_table(name, move |world| killed(world, by));
+        suite.add(name, move |world| killed(world, by));
     }
 }
 

@@ -31,7 +31,7 @@ const MOMENTS: [(&str, Option<&str>); 6] = [
 
 /// Adds the test.
 pub fn tests(suite: &mut Suite) {
-    suite.add_table("rebuild::a_new_cluster_finds_everything_again_and_makes_nothing_twice", rebuilt);
+    suite.add("rebuild::a_new_cluster_finds_everything_again_and_makes_nothing_twice", rebuilt);
 }
 
 /// One cluster is lost with all its flows, and all go on in another one.

@@ -86,14 +86,23 @@ impl Emulator {
         self.daemon.tail(lines)
     }
 
+    /// Waits until all that went over the wire so far is checked; what comes later is not.
+    ///
+    /// # Errors
+    /// When something could not be fetched.
+    pub async fn all_is_checked(&self) -> Result {
+        match &self.collector {
+            Some(collector) => collector.finish().await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends it and removes its files.
     ///
     /// # Errors
     /// When it has to be killed.
     pub async fn stop(&self) -> Result {
-        if let Some(collector) = &self.collector {
-            collector.finish().await?;
-        }
+        self.all_is_checked().await?;
         self.daemon.stop(Duration::from_secs(5)).await?;
         places::remove(self.folder.path())
     }
@@ -390,7 +399,7 @@ impl Control {
     /// # Errors
     /// When it does not answer.
     pub async fn position(&self) -> Result<u64> {
-        Ok(self.requests(0, "no request contains this", true).await?.next)
+        Ok(self.requests(u64::MAX, "", false).await?.next)
     }
 
     /// Arms a fault; its id.

@@ -19,6 +19,13 @@ use crate::site::Site;
 const LIMIT: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(30);
 
+/// Everything that is ever logged.
+const HIGHEST: &str = "trace";
+/// The same, but for what carries bytes: HTTP, TLS and sockets tell each frame, most of all that is logged, and nothing of
+/// it is of one operator alone. The operator that tests share says it too.
+const HIGHEST_OF_MEANING: &str =
+    "trace,hyper=info,hyper_util=info,h2=info,rustls=info,tower=info,tokio_util=info,mio=info,want=info";
+
 /// How an operator is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -58,7 +65,7 @@ impl Options {
             arguments: Vec::new(),
             kubeconfig: None,
             // The highest level: whatever is secret has to be in none of it.
-            log: "trace",
+            log: HIGHEST,
             cloud_file: None,
         }
     }
@@ -67,7 +74,7 @@ impl Options {
     #[must_use]
     pub fn only(namespace: &str) -> Self {
         let namespaces = vec![namespace.to_owned()];
-        Self { installation: namespace.to_owned(), namespaces, ..Self::shared() }
+        Self { installation: namespace.to_owned(), namespaces, log: HIGHEST_OF_MEANING, ..Self::shared() }
     }
 
     fn arguments(&self) -> Vec<String> {

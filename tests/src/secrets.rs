@@ -1,6 +1,9 @@
 //! What nobody may read, and the search for it in all that an operator says.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aho_corasick::AhoCorasick;
@@ -14,6 +17,8 @@ use crate::failure::{Result, While};
 const NEEDLE: usize = 28;
 /// Shorter texts would be found by chance.
 const SHORTEST: usize = 8;
+/// Bytes of a log that are searched at once, about.
+const BLOCK: u64 = 8 * 1024 * 1024;
 /// How much of a log is shown before a leak: enough to see who wrote it.
 const SHOWN: usize = 160;
 
@@ -145,6 +150,63 @@ fn in_base64(part: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
+/// A part of a log, in whole lines.
+#[derive(Debug)]
+pub struct Block {
+    /// The log's name.
+    pub name: String,
+    /// Its lines.
+    pub text: Vec<u8>,
+}
+
+/// A log in blocks: logs at the highest level are larger than memory ought to hold, and several can be searched at once.
+#[derive(Debug)]
+pub struct Blocks {
+    path: PathBuf,
+    file: BufReader<File>,
+    length: u64,
+}
+
+impl Blocks {
+    /// Of a log.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).doing(path.display())?;
+        let length = file.metadata().doing(path.display())?.len();
+        Ok(Self { path: path.to_owned(), file: BufReader::new(file), length })
+    }
+
+    /// Bytes in it.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        Read::by_ref(&mut self.file).take(BLOCK).read_to_end(&mut text)?;
+        // Nothing that is looked for goes over the end of a line.
+        if text.last().is_some_and(|last| *last != b'\n') {
+            self.file.read_until(b'\n', &mut text)?;
+        }
+        Ok(text)
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = Result<Block>;
+
+    fn next(&mut self) -> Option<Result<Block>> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match self.read().doing(self.path.display()) {
+            Ok(text) if text.is_empty() => None,
+            read => Some(read.map(|text| Block { name, text })),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +254,20 @@ mod tests {
         ] {
             assert_eq!(finder.leaks("log", text.as_bytes()).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_log_comes_whole_and_in_whole_lines() {
+        let line = format!("{}\n", "x".repeat(999));
+        let whole = line.repeat(usize::try_from(BLOCK).unwrap() / line.len() + 5) + "the end";
+        let log = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&log, &whole).unwrap();
+        let blocks = Blocks::open(log.path()).unwrap();
+        assert_eq!(blocks.length(), whole.len() as u64);
+        let blocks: Vec<Vec<u8>> = blocks.map(|block| block.unwrap().text).collect();
+        assert_eq!(blocks.len(), 2);
+        assert!(blocks[0].ends_with(b"x\n"));
+        assert_eq!(blocks.concat(), whole.into_bytes());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::cluster::Cluster;
@@ -11,7 +12,7 @@ use crate::failure::{Result, While};
 use crate::operator::{Operator, Options};
 use crate::places;
 use crate::record;
-use crate::secrets::Finder;
+use crate::secrets::{Block, Blocks, Finder};
 use crate::site::Site;
 
 /// A cluster with an operator that all tests share, one for operators that a test ends, an emulator and a web site.
@@ -82,6 +83,17 @@ impl World {
         self.operator.get_or_try_init(start).await.cloned()
     }
 
+    /// Waits until all that went over the wire so far is checked; what comes later is not.
+    ///
+    /// # Errors
+    /// When something could not be fetched.
+    pub async fn all_is_checked(&self) -> Result {
+        match self.emulator.get() {
+            Some(emulator) => emulator.all_is_checked().await,
+            None => Ok(()),
+        }
+    }
+
     /// What leaked of the secrets of all tests into a log, an event, a status, an annotation or a metric, now that they
     /// are over. How much was looked at is printed.
     ///
@@ -91,15 +103,25 @@ impl World {
         let Some(emulator) = self.emulator.get() else { return Ok(Vec::new()) };
         let mut known = crate::secrets::all();
         known.extend(emulator.secrets().await?);
-        let finder = Finder::new(&known)?;
+        let finder = Arc::new(Finder::new(&known)?);
         let mut leaks = Vec::new();
         let (mut logs, mut bytes) = (0, 0);
+        let mut blocks = Vec::new();
         for entry in std::fs::read_dir(places::kept_logs()?)? {
-            let path = entry?.path();
-            let text = std::fs::read(&path).doing(path.display())?;
-            (logs, bytes) = (logs + 1, bytes + text.len());
-            leaks.extend(finder.leaks(&path.file_name().unwrap_or_default().to_string_lossy(), &text));
+            let file = Blocks::open(&entry?.path())?;
+            (logs, bytes) = (logs + 1, bytes + file.length());
+            blocks.push(file);
         }
+        let searched = futures::stream::iter(blocks.into_iter().flatten()).map(|block| {
+            let finder = finder.clone();
+            async move {
+                let Block { name, text } = block?;
+                tokio::task::spawn_blocking(move || finder.leaks(&name, &text)).await.doing("the search for secrets")
+            }
+        });
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let found: Vec<Vec<String>> = searched.buffer_unordered(cores).try_collect().await?;
+        leaks.extend(found.into_iter().flatten());
         if let Some(operator) = self.operator.get() {
             leaks.extend(finder.leaks("/metrics", operator.lock().await.metrics().await?.as_bytes()));
         }

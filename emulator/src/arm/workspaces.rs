@@ -85,9 +85,9 @@ impl Arm<'_> {
         made["systemData"] = self.system_data(known.as_ref());
         made["properties"]["tenantId"] = Value::from(self.claims.tid.as_str());
         made["properties"]["provisioningState"] = Value::from(if known.is_some() { "Updating" } else { "Creating" });
-        world.put_resource(&id, made.clone());
+        world.put_resource(&id, made);
         drop(world);
-        Ok(self.workspace_begun(&made, known))
+        Ok(self.workspace_begun(known))
     }
 
     fn patch_workspace(&self) -> Answer {
@@ -105,12 +105,12 @@ impl Arm<'_> {
         merge_properties(&mut made, &body);
         made["systemData"] = self.system_data(Some(&known));
         made["properties"]["provisioningState"] = Value::from("Updating");
-        world.put_resource(&id, made.clone());
+        world.put_resource(&id, made);
         drop(world);
-        Ok(self.workspace_begun(&made, Some(known)))
+        Ok(self.workspace_begun(Some(known)))
     }
 
-    fn workspace_begun(&self, made: &Value, before: Option<Value>) -> Reply {
+    fn workspace_begun(&self, before: Option<Value>) -> Reply {
         let id = self.id();
         let begun = self.begin(OF_WORKSPACE, Follow::Location, move |estate, fate| {
             let mut world = estate.world();
@@ -124,7 +124,8 @@ impl Arm<'_> {
                 }
             }
         });
-        Reply { status: 202, body: show(made, &self.call.base), begun: Some(begun) }
+        // What has begun is shown by nobody until it is done (Workspaces_CreateOrUpdate, api-version 2025-12-01).
+        Reply { status: 202, body: Value::Null, begun: Some(begun) }
     }
 
     fn delete_workspace(&self) -> Answer {
@@ -272,15 +273,15 @@ fn furnish(world: &mut World, id: &str, location: &str, body: &Map<String, Value
     ] {
         made["properties"][field] = value;
     }
-    beside(world, &storage, location, json!({"primaryEndpoints": {}}));
-    beside(world, &vault, location, json!({}));
+    beside(world, &storage, location, json!({"properties": {"primaryEndpoints": {}}}));
+    beside(world, &vault, location, json!({"properties": {}}));
     let app = Uuid::new_v5(&Uuid::NAMESPACE_URL, insights.to_ascii_lowercase().as_bytes());
-    let logs = Uuid::new_v5(&Uuid::NAMESPACE_OID, insights.to_ascii_lowercase().as_bytes());
+    let own = insights.rsplit('/').next().unwrap_or_default();
     let properties = json!({
-        "AppId": app, "ApplicationId": insights.rsplit('/').next(), "Application_Type": "web",
-        "IngestionMode": "LogAnalytics", "logAnalyticsId": logs,
+        "AppId": app, "ApplicationId": own, "Application_Type": "web", "IngestionMode": "LogAnalytics",
+        "WorkspaceResourceId": format!("{group}/providers/Microsoft.OperationalInsights/workspaces/{own}"),
     });
-    beside(world, &insights, location, properties);
+    beside(world, &insights, location, json!({"kind": "web", "properties": properties}));
     let account = storage.rsplit('/').next().unwrap_or_default();
     for (store, container, default) in [
         ("workspaceblobstore", format!("azureml-blobstore-{guid}"), true),
@@ -295,16 +296,23 @@ fn furnish(world: &mut World, id: &str, location: &str, body: &Map<String, Value
 }
 
 /// A resource that a workspace stands on.
-fn beside(world: &mut World, id: &str, location: &str, mut properties: Value) {
+fn beside(world: &mut World, id: &str, location: &str, own: Value) {
     if world.resource(id).is_some() {
         return;
     }
-    properties["provisioningState"] = Value::from("Succeeded");
-    let resource = json!({
+    let mut resource = json!({
         "id": id, "name": id.rsplit('/').next(), "type": super::resource_type(id), "location": location, "tags": {},
-        "properties": properties,
     });
+    if let (Some(resource), Value::Object(own)) = (resource.as_object_mut(), own) {
+        resource.extend(own);
+    }
+    resource["properties"]["provisioningState"] = Value::from("Succeeded");
     world.put_resource(id, resource);
+}
+
+/// The id by which the Log Analytics workspace of an Application Insights component is asked.
+pub(crate) fn logs_of(component: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, component.to_ascii_lowercase().as_bytes())
 }
 
 /// A workspace as it is shown at an address.

@@ -1,6 +1,7 @@
 //! What is decided for the routes of jobs, runs, endpoints and logs.
 
 use super::{Estate, audiences};
+use crate::arm::workspaces::logs_of;
 use crate::entra;
 use crate::online::OperationEnd;
 use crate::online::rules::Refusal;
@@ -48,13 +49,12 @@ impl Gate for Estate {
         let world = self.world();
         let found = world.workspaces().find(|(_, workspace)| {
             let component = workspace.pointer("/properties/applicationInsights").and_then(Value::as_str);
-            let component = component.and_then(|component| world.resource(component));
-            component.and_then(|component| component.get("properties")).is_some_and(|properties| {
-                ["AppId", "logAnalyticsId"]
-                    .iter()
-                    .filter_map(|name| properties.get(*name)?.as_str())
-                    .any(|known| known.eq_ignore_ascii_case(id))
-            })
+            let Some((component, known)) = component.and_then(|id| Some((id, world.resource(id)?))) else {
+                return false;
+            };
+            let app = known.pointer("/properties/AppId").and_then(Value::as_str);
+            app.is_some_and(|app| app.eq_ignore_ascii_case(id))
+                || logs_of(component).to_string().eq_ignore_ascii_case(id)
         });
         found.map(|(id, _)| id.to_owned())
     }

@@ -27,11 +27,11 @@ use crate::suite::Suite;
 
 /// The tests of this module.
 pub fn tests(suite: &mut Suite) {
-    suite.add_table("admission::admits_the_smallest_and_the_fullest_objects", |world| async move {
+    suite.add("admission::admits_the_smallest_and_the_fullest_objects", |world| async move {
         let client = namespace(&world, "admits").await?;
         Ok(admits(&client, "admits").await)
     });
-    suite.add_table("admission::admits_the_examples", |world| async move {
+    suite.add("admission::admits_the_examples", |world| async move {
         let client = namespace(&world, "admits-files").await?;
         let mut failures = Vec::new();
         for folder in ["bank-marketing", "managed-workspace"] {
@@ -40,15 +40,15 @@ pub fn tests(suite: &mut Suite) {
         }
         Ok(failures)
     });
-    suite.add_table("admission::refuses_with_a_message_that_helps", |world| async move {
+    suite.add("admission::refuses_with_a_message_that_helps", |world| async move {
         let client = namespace(&world, "refuses").await?;
         Ok(refuses(&client, "refuses").await)
     });
-    suite.add_table("admission::judges_changes", |world| async move {
+    suite.add("admission::judges_changes", |world| async move {
         let client = namespace(&world, "changes").await?;
         Ok(changes(&client, "changes").await)
     });
-    suite.add_table("admission::explains_every_field", |world| async move {
+    suite.add("admission::explains_every_field", |world| async move {
         Ok(explains(world.cluster().await?.api().client()).await)
     });
 }

@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(400);
 /// What became of a cell.
 #[derive(Debug)]
 pub struct Cell {
-    /// The kind.
-    pub kind: &'static str,
+    /// The column.
+    pub column: &'static str,
     /// What was done.
     pub act: Act,
     /// How it went.
@@ -53,7 +53,7 @@ impl Cell {
     /// What failed, for the person who reads the test's output.
     pub fn failure(&self, row: &str) -> Option<String> {
         match &self.outcome {
-            Outcome::Failed(why) => Some(format!("{row} x {} {:?}: {why}", self.kind, self.act)),
+            Outcome::Failed(why) => Some(format!("{row} x {} {:?}: {why}", self.column, self.act)),
             Outcome::Absent(_) | Outcome::Passed(_) => None,
         }
     }
@@ -63,7 +63,7 @@ impl Cell {
 pub async fn of_subject(scenario: &Scenario, row: &Fault, subject: &Subject) -> Vec<Cell> {
     let mut cells = Vec::new();
     for act in ACTS {
-        let told = |outcome| Cell { kind: subject.kind, act, outcome };
+        let told = |outcome| Cell { column: subject.column, act, outcome };
         let outcome = match &subject.steps[act as usize] {
             Step::Left => continue,
             Step::Absent(why) => Ok(Outcome::Absent(why)),
@@ -94,11 +94,8 @@ async fn undisturbed(scenario: &Scenario, subject: &Subject, act: Act) -> Result
 
 async fn faulted(scenario: &Scenario, row: &Fault, subject: &Subject, (act, write): (Act, &Write)) -> Result<Seen> {
     let from = scenario.emulator.position().await?;
-    let made = if subject.kind == "AmlWorkspace" && write.method == "DELETE" {
-        Some(assignment(scenario, subject).await?)
-    } else {
-        None
-    };
+    let made =
+        if write.path.ends_with("/roleAssignments/") { Some(assignment(scenario, subject).await?) } else { None };
     let fault = arm(scenario, row, write, made.as_deref()).await?;
     perform(scenario, subject, act).await?;
     let struck = lasts(scenario, row, subject, &fault).await;
@@ -109,7 +106,7 @@ async fn faulted(scenario: &Scenario, row: &Fault, subject: &Subject, (act, writ
         retry(scenario, subject).await?;
     }
     converges(scenario, subject, act).await?;
-    let all = scenario.emulator.requests(from, "", false).await?.requests;
+    let all = scenario.emulator.requests(from, &scenario.azure.place.subscription, false).await?.requests;
     let about: Vec<&Answered> =
         all.iter().filter(|request| request.seq < to && subject.concerns(request, made.as_deref())).collect();
     judged(row, write, hits, &about)
@@ -213,10 +210,14 @@ fn settled(object: Option<&Value>, subject: &Subject, act: Act) -> bool {
 
 /// How many things in Azure belong to the object.
 async fn count(scenario: &Scenario, subject: &Subject) -> Result<usize> {
-    let state = scenario.azure_state().await?;
+    let state = match subject.column {
+        "managed workspace" => scenario.emulator.state(&subject.ids).await?,
+        _ => scenario.azure_state().await?,
+    };
     let all = state["resources"].as_object().into_iter().flatten();
-    let belongs = |id: &str, resource: &Value| match subject.kind {
-        "AmlWorkspace" => resource["properties"]["principalId"] == subject.ids.as_str(),
+    let belongs = |id: &str, resource: &Value| match subject.column {
+        "workspace" => resource["properties"]["principalId"] == subject.ids.as_str(),
+        "managed workspace" => id.eq_ignore_ascii_case(&subject.ids),
         _ => id.to_lowercase().contains(&subject.ids),
     };
     Ok(all.filter(|(id, resource)| belongs(id, resource)).count())

@@ -22,9 +22,9 @@ pub enum Act {
 /// All three.
 pub const ACTS: [Act; 3] = [Act::Create, Act::Update, Act::Delete];
 
-/// The kinds, as columns.
-pub const KINDS: [&str; 7] =
-    ["AmlWorkspace", "AmlCompute", "AmlDataset", "AmlPipeline", "AmlPipelineRun", "AmlModel", "AmlEndpoint"];
+/// The columns: a kind each, and the workspace once more, as the operator makes one itself.
+pub const COLUMNS: [&str; 8] =
+    ["workspace", "managed workspace", "compute", "dataset", "pipeline", "pipelinerun", "model", "endpoint"];
 
 /// A write to Azure.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub enum Step {
 /// An object and what it makes in Azure.
 #[derive(Debug)]
 pub struct Subject {
+    /// The column.
+    pub column: &'static str,
     /// The kind.
     pub kind: &'static str,
     /// The object's name.
@@ -77,7 +79,7 @@ pub struct Subject {
     pub change: Value,
     /// By what is done.
     pub steps: [Step; 3],
-    /// The ids in Azure that belong to it begin so, below the workspace; in lower case.
+    /// The ids in Azure that belong to it begin so, below the workspace; in lower case. Of a workspace that is made: its id.
     pub ids: String,
     /// How many there have to be after each act.
     pub left: [usize; 3],
@@ -102,9 +104,11 @@ pub async fn all(scenario: &Scenario, row: &Fault) -> Result<Vec<Subject>> {
     let [slow, stop] = pipelines;
     Ok(vec![
         workspace(scenario, slug),
+        managed(scenario, slug),
         compute(slug),
         dataset(scenario, slug),
         Subject {
+            column: "pipeline",
             kind: "AmlPipeline",
             name: slow.clone(),
             marks: Vec::new(),
@@ -129,6 +133,7 @@ fn workspace(scenario: &Scenario, slug: &str) -> Subject {
     spec["access"] = access("Reader");
     let put = Write { body: Some(principal.clone()), ..Write::new("PUT", "/roleAssignments/[^/]+$") };
     Subject {
+        column: "workspace",
         kind: "AmlWorkspace",
         name,
         marks: vec![principal.clone()],
@@ -145,11 +150,40 @@ fn workspace(scenario: &Scenario, slug: &str) -> Subject {
     }
 }
 
+/// A workspace that the operator makes, changes and deletes itself. Nothing is in it.
+fn managed(scenario: &Scenario, slug: &str) -> Subject {
+    let name = format!("made-{slug}");
+    let path = format!("/workspaces/{name}$");
+    let place = &scenario.azure.place;
+    let mut spec = scenario.azure.workspace(&name)["spec"].clone();
+    spec["azureName"] = json!(name);
+    spec["managementPolicy"] = json!("Manage");
+    spec["template"] = json!({"location": place.location, "description": "one"});
+    spec["deletionPolicy"] = json!("Delete");
+    let id = format!("{}/providers/Microsoft.MachineLearningServices/workspaces/{name}", place.group_id());
+    Subject {
+        column: "managed workspace",
+        kind: "AmlWorkspace",
+        marks: vec![format!("/workspaces/{name}")],
+        spec,
+        change: json!({"template": {"description": "two"}}),
+        steps: [
+            Step::Faulted(Write::new("PUT", &path).operation()),
+            Step::Faulted(Write::new("PATCH", &path).operation()),
+            Step::Faulted(Write::new("DELETE", &path).operation()),
+        ],
+        ids: id.to_lowercase(),
+        left: [1, 1, 0],
+        name,
+    }
+}
+
 fn compute(slug: &str) -> Subject {
     // A cluster's name ends in no number.
     let name = format!("c-{slug}-vm");
     let path = format!("/computes/{name}$");
     Subject {
+        column: "compute",
         kind: "AmlCompute",
         marks: vec![format!("/computes/{name}")],
         spec: json!({"size": "Standard_DS3_v2", "scale": {"minNodes": 0, "maxNodes": 1}}),
@@ -174,6 +208,7 @@ fn dataset(scenario: &Scenario, slug: &str) -> Subject {
         json!({"web": {"url": url}})
     };
     Subject {
+        column: "dataset",
         kind: "AmlDataset",
         marks: vec![format!("/data/{name}")],
         spec: json!({"type": "File", "source": content("one"), "deletionPolicy": "Delete"}),
@@ -206,6 +241,7 @@ fn run(pipeline: &str, is_deleted: bool) -> Subject {
     let jobs = format!("/jobs/{pipeline}-[^/]+");
     let cancel = Step::Faulted(Write::new("POST", format!("{jobs}/cancel$")));
     Subject {
+        column: "pipelinerun",
         kind: "AmlPipelineRun",
         name: format!("{pipeline}-run"),
         marks: vec![format!("/jobs/{pipeline}-")],
@@ -227,6 +263,7 @@ fn model(slug: &str) -> Subject {
     let put = format!("/models/{name}(/versions/[^/]+)?$");
     let version = format!("/models/{name}/versions/[^/]+$");
     Subject {
+        column: "model",
         kind: "AmlModel",
         marks: vec![format!("/models/{name}")],
         spec: json!({"sources": [{"pipeline": "train", "output": "train_best_model"}], "deletionPolicy": "Delete"}),
@@ -250,6 +287,7 @@ fn endpoint(scenario: &Scenario, slug: &str) -> Subject {
                "environmentVariables": [{"name": "LEVEL", "value": level}]})
     };
     Subject {
+        column: "endpoint",
         kind: "AmlEndpoint",
         marks: vec![format!("/onlineendpoints/{name}")],
         spec: json!({"model": {"ref": "model"}, "deployment": deployment("one")}),

@@ -9,7 +9,11 @@ use azureml_operator_tests::places;
 
 use super::cell::{Cell, Outcome};
 use super::fault::Fault;
-use super::subject::{ACTS, KINDS};
+use super::subject::{ACTS, COLUMNS};
+use super::tokens::Tokens;
+
+/// The last column.
+const TOKENS: &str = "tokens";
 
 /// Columns are kinds with what is done; a cell is tries of those allowed, and requests in all.
 pub struct Table {
@@ -24,13 +28,15 @@ impl Table {
     }
 
     /// Fills a row, writes the table, and prints it when it is whole.
-    pub fn fill(&self, row: &Fault, cells: &[Cell]) -> Result {
+    pub fn fill(&self, row: &Fault, cells: &[Cell], tokens: Tokens) -> Result {
         let text = |cell: &Cell| match &cell.outcome {
             Outcome::Absent(why) => format!("- ({why})"),
             Outcome::Passed(seen) => format!("{} of {}; {}", seen.tries, seen.allowed, seen.requests),
             Outcome::Failed(_) => "FAILED".to_owned(),
         };
-        let cells = cells.iter().map(|cell| (column(cell.kind, cell.act), text(cell))).collect();
+        let mut cells: BTreeMap<String, String> =
+            cells.iter().map(|cell| (column(cell.column, cell.act), text(cell))).collect();
+        cells.insert(TOKENS.to_owned(), format!("{} of {}", tokens.asked, tokens.allowed()));
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         filled.insert(row.name, cells);
         let table = self.text(&filled);
@@ -44,11 +50,12 @@ impl Table {
     }
 
     fn text(&self, filled: &BTreeMap<&'static str, BTreeMap<String, String>>) -> String {
-        let columns: Vec<String> = KINDS.iter().flat_map(|kind| ACTS.map(|act| column(kind, act))).collect();
+        let columns = COLUMNS.iter().flat_map(|name| ACTS.map(|act| column(name, act)));
+        let columns: Vec<String> = columns.chain([TOKENS.to_owned()]).collect();
         let mut text = String::from(
             "Each cell: tries that the fault struck, of as many as the operator's pace allows in that time; requests \
              about the object in all. Every cell converged once the fault was gone, with nothing twice and nothing lost, \
-             unless it says FAILED.\n\n",
+             unless it says FAILED. Tokens: asked for by the row's principal, of as many as it may.\n\n",
         );
         let _ = writeln!(text, "| fault | {} |\n|---|{}", columns.join(" | "), "---|".repeat(columns.len()));
         for row in &self.rows {
@@ -60,6 +67,6 @@ impl Table {
     }
 }
 
-fn column(kind: &str, act: super::subject::Act) -> String {
-    format!("{} {act:?}", kind.trim_start_matches("Aml")).to_lowercase()
+fn column(name: &str, act: super::subject::Act) -> String {
+    format!("{name} {act:?}").to_lowercase()
 }

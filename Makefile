@@ -5,7 +5,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/azureml-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e idle unit clients lint deny crds cluster prepare bench-emulator
+.PHONY: help demo test e2e idle unit clients lint deny crds cluster prepare bench-emulator bench-dataset
 
 help: ## Shows this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: prepare ## Checks format and lints
 
 deny: ## Checks licences and sources of dependencies
 	scripts/deny
+
+bench-dataset: prepare ## Measures the operator's memory while it copies a file of 2 GiB
+	DATASET_BYTES=2147483648 cargo test --locked --workspace --test e2e -- a_large_file --nocapture
 
 bench-emulator: prepare ## Prints how many requests a second the emulator answers while it holds 10,000 objects, and compares with 100
 	cargo bench --locked --package azureml-emulator --bench throughput -- $(ARGS)

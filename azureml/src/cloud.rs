@@ -76,7 +76,14 @@ impl Cloud {
             "https://ml.azure.com",
             "core.windows.net",
             "azure.com",
-            &["management.azure.com", ".azureml.ms", ".inference.ml.azure.com", ".core.windows.net"],
+            // The last is where registries' own front ends are.
+            &[
+                "management.azure.com",
+                ".azureml.ms",
+                ".inference.ml.azure.com",
+                ".core.windows.net",
+                ".experiments.azureml.net",
+            ],
         )
     }
 

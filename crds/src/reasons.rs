@@ -183,6 +183,8 @@ reasons! {
     ACCESS_REVOKED = "AccessRevoked";
     /// A new version was registered.
     VERSION_REGISTERED = "VersionRegistered";
+    /// Another version of shared data is used now.
+    VERSION_FOLLOWED = "VersionFollowed";
     /// A job was submitted.
     RUN_SUBMITTED = "RunSubmitted";
     /// A run ended well.

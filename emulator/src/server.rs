@@ -188,6 +188,10 @@ impl App {
             ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
                 return response(200, &entra::configuration(&incoming.base, tenant));
             }
+            ("GET", ["registrymanagement", "v1.0", "registries", _, "discovery"]) => {
+                let name = incoming.path.split('/').nth(4).map(crate::surface::http::decoded).unwrap_or_default();
+                return arm::registries::discovery(&self.estate, incoming, &name);
+            }
             ("GET", ["metadata", "endpoints"]) => return response(200, &self.endpoints(&incoming.base)),
             ("GET", [_, "discovery", "instance"]) => {
                 let address = format!("{}/common/v2.0/.well-known/openid-configuration", incoming.base);
@@ -203,6 +207,9 @@ impl App {
         if (!extension || keys.first() != Some(&"subscriptions"))
             && let Some(response) = self.routes.answer(incoming).await
         {
+            return response;
+        }
+        if let Some(response) = arm::registries::front_end(&self.estate, &self.routes, incoming) {
             return response;
         }
         match keys.first() {

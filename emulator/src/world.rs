@@ -301,6 +301,13 @@ impl World {
         self.of_type("Microsoft.MachineLearningServices/workspaces")
     }
 
+    /// A registry by its name, in any case, with its id in lower case.
+    pub fn registry(&self, name: &str) -> Option<(&str, &Value)> {
+        let ending = format!("/providers/microsoft.machinelearningservices/registries/{}", name.to_ascii_lowercase());
+        let found = self.below("/subscriptions/").find(|(key, _)| key.ends_with(&ending));
+        found.map(|(key, resource)| (key, &resource.body))
+    }
+
     /// Takes a resource and all below it out, role assignments too, as one value.
     pub fn park(&mut self, id: &str) -> Value {
         let id = id.to_ascii_lowercase();

@@ -125,6 +125,21 @@ pub struct Settings {
 /// What may be fetched for web datasets. The safe values are the ones given by default.
 #[derive(Clone, Debug, Args)]
 pub struct FetchSettings {
+    /// The schemes that are fetched.
+    #[arg(
+        long = "fetch-schemes",
+        env = "AZUREML_OPERATOR_FETCH_SCHEMES",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "https"
+    )]
+    pub schemes: Vec<Scheme>,
+
+    /// The only hosts that may be fetched from (`name`, `name:port`, or `.suffix` for every name below); absent: every
+    /// host whose address is public.
+    #[arg(long = "fetch-hosts", env = "AZUREML_OPERATOR_FETCH_HOSTS", value_delimiter = ',')]
+    pub hosts: Vec<String>,
+
     /// Hosts (`name` or `name:port`) that may be fetched from although their address is private or loopback.
     #[arg(long = "fetch-allow-hosts", env = "AZUREML_OPERATOR_FETCH_ALLOW_HOSTS", value_delimiter = ',')]
     pub allow_hosts: Vec<String>,
@@ -140,6 +155,26 @@ pub struct FetchSettings {
     /// The longest a whole fetch may take.
     #[arg(long = "fetch-timeout", env = "AZUREML_OPERATOR_FETCH_TIMEOUT", default_value = "10m", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// A scheme of addresses that web datasets are fetched from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scheme {
+    /// Encrypted, and the server is proven.
+    Https,
+    /// Plain: whoever is on the way can change the data.
+    Http,
+}
+
+impl Scheme {
+    /// As an address begins.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
 }
 
 /// The Azure clouds known by name.

@@ -23,6 +23,7 @@ mod secrets;
 mod small;
 mod storm;
 mod suite;
+mod ways_in;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn main() -> std::io::Result<ExitCode> {
     rollout::tests(&mut suite);
     secrets::tests(&mut suite);
     storm::tests(&mut suite);
+    ways_in::tests(&mut suite);
     workspace::tests(&mut suite);
     // Its rows take turns: those that wait for theirs keep nobody waiting here.
     fault_matrix::tests(&mut suite);

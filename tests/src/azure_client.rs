@@ -90,6 +90,22 @@ impl AzureClient {
         text(request).await.map(|_| ())
     }
 
+    /// The files of a workspace's datastore, as whoever uploads to it sees them.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn files(&self, workspace: &str, datastore: &str) -> Result<Files> {
+        let id = format!("{workspace}/datastores/{datastore}");
+        let properties = self.resource(&id, "2025-12-01").await?["properties"].clone();
+        let request = self.arm(Method::POST, &format!("{id}/listSecrets?api-version=2025-12-01")).await?;
+        let secrets = json(request.json(&json!({"expirableSecret": true, "expireAfterHours": 1}))).await?;
+        let account = properties["accountName"].as_str().doing("accountName")?;
+        let container = properties["containerName"].as_str().doing("containerName")?;
+        let base = format!("{}/{container}", self.host("blobEndpoint")?.replace("{account}", account));
+        let signature = secrets["sasToken"].as_str().doing("sasToken")?.trim_start_matches('?').to_owned();
+        Ok(Files { http: self.http.clone(), base, signature })
+    }
+
     async fn arm(&self, method: Method, path: &str) -> Result<RequestBuilder> {
         let token = self.token("resourceManagerAudience").await?;
         let url = format!("{}{path}", self.host("resourceManager")?);
@@ -108,6 +124,63 @@ impl AzureClient {
         let answer =
             json(self.http.post(url).bearer_auth(token).json(&json!({"query": query, "timespan": "PT1H"}))).await?;
         rows(&answer)
+    }
+}
+
+/// The files of a datastore.
+#[derive(Debug)]
+pub struct Files {
+    http: Client,
+    base: String,
+    signature: String,
+}
+
+impl Files {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}/{path}?{}", self.base, self.signature));
+        request.header("x-ms-version", "2023-11-03")
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn put(&self, path: &str, content: impl Into<Vec<u8>>) -> Result {
+        let request = self.request(Method::PUT, path).header("x-ms-blob-type", "BlockBlob").body(content.into());
+        text(request).await.map(|_| ())
+    }
+
+    /// A file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = self.request(Method::GET, path).send().await?.error_for_status()?;
+        Ok(answer.bytes().await?.to_vec())
+    }
+
+    /// A file's address, without a signature.
+    #[must_use]
+    pub fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn remove(&self, path: &str) -> Result {
+        text(self.request(Method::DELETE, path)).await.map(|_| ())
+    }
+
+    /// A file's size, without its content.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn size(&self, path: &str) -> Result<u64> {
+        let answer = self.request(Method::HEAD, path).send().await?.error_for_status()?;
+        let length = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+        length.doing("content-length")
     }
 }
 

@@ -182,6 +182,18 @@ impl Operator {
         self.daemon.as_ref().map_or(Ok(()), Daemon::check_runs)
     }
 
+    /// What the kernel counts of its memory, in kB: `VmHWM` (the most that was resident at once), `VmRSS` (now).
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn memory(&self, what: &str) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.daemon.as_ref().doing("a running operator")?.id());
+        let text = std::fs::read_to_string(&path).doing(&path)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.doing(format_args!("{what} in {path}"))
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

@@ -23,9 +23,23 @@ use crate::tls::{self, Authority};
 /// A file of the site.
 #[derive(Clone, Debug)]
 enum Page {
-    Content { bytes: bytes::Bytes, etag: String },
+    Content {
+        bytes: bytes::Bytes,
+        tag: Tag,
+    },
+    /// So many bytes, made while they are sent.
+    Made(u64),
     Status(StatusCode),
     Redirect(String),
+}
+
+/// How a file tells that it changed.
+#[derive(Clone, Debug)]
+enum Tag {
+    Etag(String),
+    LastModified(String),
+    /// Not at all.
+    None,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +104,23 @@ impl Site {
     pub fn set(&self, path: &str, content: impl Into<Vec<u8>>) -> String {
         let bytes = bytes::Bytes::from(content.into());
         let etag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&bytes)[..12]));
-        self.put(path, Page::Content { bytes, etag })
+        self.put(path, Page::Content { bytes, tag: Tag::Etag(etag) })
+    }
+
+    /// The same, told by its last change alone.
+    pub fn set_dated(&self, path: &str, content: impl Into<Vec<u8>>, last_modified: &str) -> String {
+        let tag = Tag::LastModified(last_modified.to_owned());
+        self.put(path, Page::Content { bytes: content.into().into(), tag })
+    }
+
+    /// The same, with nothing that tells whether it changed.
+    pub fn set_untagged(&self, path: &str, content: impl Into<Vec<u8>>) -> String {
+        self.put(path, Page::Content { bytes: content.into().into(), tag: Tag::None })
+    }
+
+    /// Puts a file of so many bytes, which are made while they are sent; its address.
+    pub fn set_made(&self, path: &str, bytes: u64) -> String {
+        self.put(path, Page::Made(bytes))
     }
 
     /// Answers with a status code; the address.
@@ -161,17 +191,32 @@ fn served(page: &Page, headers: &HeaderMap) -> Response {
     match page {
         Page::Status(status) => status.into_response(),
         Page::Redirect(to) => (StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response(),
-        Page::Content { bytes, etag } => {
-            let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-            let mut response = if known == Some(etag.as_str()) {
+        Page::Content { bytes, tag } => {
+            let (asked, told, tag) = match tag {
+                Tag::Etag(etag) => (header::IF_NONE_MATCH, header::ETAG, etag.as_str()),
+                Tag::LastModified(date) => (header::IF_MODIFIED_SINCE, header::LAST_MODIFIED, date.as_str()),
+                Tag::None => (header::IF_NONE_MATCH, header::ETAG, ""),
+            };
+            let known = headers.get(asked).and_then(|value| value.to_str().ok());
+            let mut response = if !tag.is_empty() && known == Some(tag) {
                 StatusCode::NOT_MODIFIED.into_response()
             } else {
                 ([(header::CONTENT_TYPE, "text/csv")], Body::from(bytes.clone())).into_response()
             };
-            if let Ok(etag) = HeaderValue::from_str(etag) {
-                response.headers_mut().insert(header::ETAG, etag);
+            if let (false, Ok(tag)) = (tag.is_empty(), HeaderValue::from_str(tag)) {
+                response.headers_mut().insert(told, tag);
             }
             response
+        }
+        Page::Made(size) => {
+            const PIECE: usize = 256 * 1024;
+            let piece = bytes::Bytes::from_static(&[b'x'; PIECE]);
+            let left = (0..*size).step_by(PIECE).map({
+                let size = *size;
+                move |from| piece.slice(..usize::try_from(size - from).unwrap_or(PIECE).min(PIECE))
+            });
+            let body = futures::stream::iter(left.map(Ok::<_, std::convert::Infallible>));
+            ([(header::CONTENT_LENGTH, size.to_string())], Body::from_stream(body)).into_response()
         }
     }
 }

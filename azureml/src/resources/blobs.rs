@@ -1,16 +1,27 @@
 //! Blobs of a datastore, by shared access signature.
 
+use std::io::SeekFrom;
+use std::path::Path;
+
 use bytes::Bytes;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use url::Url;
 
 use super::datastores::Datastore;
 use super::listing;
 use crate::answer::Answer;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::transport::{Auth, Body, Request};
 use crate::workspace::Workspace;
+
+/// The longest blob that goes by one request, and the length of a block of a longer one.
+const BLOCK: u64 = 16 * 1024 * 1024;
+/// How often a block is sent before its failure is the blob's.
+const TRIES: u32 = 3;
+/// How much of a file is in memory at a time.
+const PIECE: usize = 64 * 1024;
 
 /// How many pages a listing is followed for (5,000 blobs each).
 const MAX_PAGES: usize = 200;
@@ -30,6 +41,23 @@ enum Access {
     Signature(SecretString),
     /// The workspace's identity has a role on the storage account itself.
     Identity,
+}
+
+/// A part of a file, piece by piece.
+async fn pieces(file: &Path, from: u64, length: u64) -> std::io::Result<reqwest::Body> {
+    let mut file = tokio::fs::File::open(file).await?;
+    file.seek(SeekFrom::Start(from)).await?;
+    let rest = file.take(length);
+    let stream = futures::stream::try_unfold(rest, |mut rest| async move {
+        let mut piece = bytes::BytesMut::with_capacity(PIECE);
+        let read = rest.read_buf(&mut piece).await?;
+        Ok::<_, std::io::Error>((read > 0).then(|| (piece.freeze(), rest)))
+    });
+    Ok(reqwest::Body::wrap_stream(stream))
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Error {
+    Error::NoAnswer { operation: format!("PUT blob {path}"), message: format!("the file can't be read back: {error}") }
 }
 
 /// A blob of a listing.
@@ -160,14 +188,41 @@ impl Container {
             .map(drop)
     }
 
-    /// Writes a blob from a stream of a known length.
+    /// Writes a blob from a file, of which no more than a piece is in memory at a time. A long one goes block by block,
+    /// each by a request of its own ("Put Block", "Put Block List"): what fails on the way is sent again alone.
     ///
     /// # Errors
-    /// The store's answer.
-    pub async fn put_stream(&self, path: &str, stream: reqwest::Body, length: u64) -> Result<(), Error> {
-        self.send(Method::PUT, path, vec![("x-ms-blob-type", "BlockBlob".to_owned())], Body::Stream(stream, length))
-            .await
-            .map(drop)
+    /// The store's answer, or that the file can't be read.
+    pub async fn put_file(&self, path: &str, file: &Path, length: u64) -> Result<(), Error> {
+        if length <= BLOCK {
+            let whole = pieces(file, 0, length).await.map_err(|error| unreadable(path, &error))?;
+            let headers = vec![("x-ms-blob-type", "BlockBlob".to_owned())];
+            return self.send(Method::PUT, path, headers, Body::Stream(whole, length)).await.map(drop);
+        }
+        let mut list = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+        for (number, from) in (0..length).step_by(usize::try_from(BLOCK).unwrap_or(usize::MAX)).enumerate() {
+            // All of a blob's have the same length.
+            let id = data_encoding::BASE64.encode(format!("{number:06}").as_bytes());
+            self.put_block(path, &id, file, from, BLOCK.min(length - from)).await?;
+            list += &format!("<Latest>{id}</Latest>");
+        }
+        list += "</BlockList>";
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().append_pair("comp", "blocklist");
+        self.send_to(Method::PUT, url, Vec::new(), Body::Bytes(list.into())).await.map(drop)
+    }
+
+    async fn put_block(&self, path: &str, id: &str, file: &Path, from: u64, length: u64) -> Result<(), Error> {
+        let mut tries = 1;
+        loop {
+            let mut url = self.url(path)?;
+            url.query_pairs_mut().append_pair("comp", "block").append_pair("blockid", id);
+            let block = pieces(file, from, length).await.map_err(|error| unreadable(path, &error))?;
+            match self.send_to(Method::PUT, url, Vec::new(), Body::Stream(block, length)).await {
+                Err(error) if tries < TRIES && matches!(error.class(), Class::Retry { .. }) => tries += 1,
+                answer => return answer.map(drop),
+            }
+        }
     }
 
     async fn send(

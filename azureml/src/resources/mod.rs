@@ -19,6 +19,7 @@ pub mod online;
 pub mod permissions;
 pub mod providers;
 pub mod quota;
+pub mod registries;
 pub mod role_assignments;
 pub mod run_history;
 pub mod schedules;

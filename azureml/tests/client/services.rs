@@ -49,8 +49,9 @@ async fn a_file_is_uploaded_by_signature_and_seen_again() {
     assert_eq!(container.size("a b/x.csv").await.unwrap(), Some(8));
     assert_eq!(container.get("a b/x.csv").await.unwrap().as_deref(), Some(&b"a,b\n1,2\n"[..]));
 
-    let stream = reqwest::Body::wrap_stream(futures::stream::iter([Ok::<_, std::io::Error>("c\n"), Ok("3\n")]));
-    container.put_stream("a b/x.csv", stream, 4).await.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "c\n3\n").unwrap();
+    container.put_file("a b/x.csv", file.path(), 4).await.unwrap();
     assert_eq!(stored.lock().unwrap().as_deref(), Some(&b"c\n3\n"[..]));
 
     let put = server.asked().pop().unwrap();
@@ -59,6 +60,45 @@ async fn a_file_is_uploaded_by_signature_and_seen_again() {
     assert_eq!(put.headers["content-length"], "4");
     assert_eq!(put.query["sig"], "a+b");
     assert!(!put.headers.contains_key("authorization"), "the signature is enough");
+}
+
+#[tokio::test]
+async fn a_long_file_goes_block_by_block_and_what_fails_goes_again_alone() {
+    let failed = Arc::new(Mutex::new(false));
+    let server = Server::with_tokens(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", path) if path.ends_with("/datastores") => Reply::Json(200, datastore()),
+        ("POST", _) => Reply::Json(200, json!({"secretsType": "Sas", "sasToken": "sig=s"})),
+        _ if asked.query["comp"] == "block" && !std::mem::replace(&mut *failed.lock().unwrap(), true) => {
+            Reply::With(500, vec![("x-ms-error-code", "InternalError".into())], Value::Null)
+        }
+        _ => Reply::With(201, vec![], Value::Null),
+    })
+    .await;
+    let workspace = server.workspace();
+    let container = workspace.container(&workspace.default_datastore().await.unwrap()).await.unwrap();
+    let content: Vec<u8> =
+        (0..16 * 1024 * 1024 + 5).map(|byte: u32| byte.to_le_bytes()[0] ^ byte.to_le_bytes()[2]).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &content).unwrap();
+    container.put_file("x", file.path(), content.len() as u64).await.unwrap();
+    let puts: Vec<_> = server.asked().into_iter().filter(|asked| asked.method == "PUT").collect();
+    let sent: Vec<(&str, &str, usize)> = puts
+        .iter()
+        .map(|put| (put.query["comp"].as_str(), put.query.get("blockid").map_or("", String::as_str), put.body.len()))
+        .collect();
+    let (first, second) = ("MDAwMDAw", "MDAwMDAx");
+    let block = 16 * 1024 * 1024;
+    let list = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><Latest>{first}</Latest><Latest>{second}</Latest></BlockList>"
+    );
+    assert_eq!(
+        sent,
+        [("block", first, block), ("block", first, block), ("block", second, 5), ("blocklist", "", list.len())]
+    );
+    assert!(puts[1].body == content[..block] && puts[2].body == content[block..]);
+    assert_eq!(puts[3].body, list.as_bytes());
+    let other = container.put_file("x", std::path::Path::new("/nowhere"), 4).await.unwrap_err();
+    assert!(other.to_string().contains("can't be read back"), "{other}");
 }
 
 #[tokio::test]

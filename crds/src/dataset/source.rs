@@ -74,7 +74,7 @@ pub struct FilesSource {
 /// A data asset that a registry shares.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::exactly_one(&["version", "label"], "write one of version (that one for ever) and label (e.g. latest: a newer one is followed)"))]
+#[x_kube(validation = rules::exactly_one(&["version", "label"], "write one of version (that one for ever) and label (latest: a newer one is followed)"))]
 pub struct OpenSource {
     /// The registry's name, e.g. `azureml` for open data.
     #[schemars(regex(pattern = rules::ASSET_NAME), length(max = 255))]
@@ -86,10 +86,14 @@ pub struct OpenSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = rules::ASSET_NAME), length(max = 255))]
     pub version: Option<String>,
-    /// The label that is followed, e.g. `latest`.
+    /// The label that is followed: `latest`, the version that was made last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = rules::ASSET_NAME), length(max = 255))]
+    #[schemars(length(max = 255))]
+    #[x_kube(validation = Rule::new("self == 'latest'").message("data has one label in Azure ML: latest, the version that was made last"))]
     pub label: Option<String>,
+    /// How often it is looked at which version the label names, e.g. `1h`; absent: at each resync of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_interval: Option<Duration>,
 }
 
 /// How a table's files are read (the MLTable transformation `read_delimited`).

@@ -12,6 +12,7 @@ mod monitor;
 mod names;
 mod nodes;
 pub(crate) mod providers;
+pub(crate) mod registries;
 pub(crate) mod roles;
 mod schedules;
 mod soft_delete;
@@ -140,6 +141,11 @@ impl Arm<'_> {
                 if !rest.contains(&"providers") =>
             {
                 self.below_workspace(rest)
+            }
+            ["subscriptions", _, "resourcegroups", _, "providers", PROVIDER, "registries", _, rest @ ..]
+                if !rest.contains(&"providers") =>
+            {
+                self.registry(rest)
             }
             _ => self.generic(),
         }

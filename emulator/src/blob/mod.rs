@@ -171,12 +171,15 @@ impl Blobs {
     pub(crate) fn assemble(&self, place: &Location, blocks: &[String]) -> Option<Bytes> {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         let known = staged.get(place);
-        let mut content = Vec::new();
-        for block in blocks {
-            content.extend_from_slice(known?.get(block)?);
+        let sizes = blocks.iter().map(|block| known?.get(block).map(Bytes::len));
+        let mut content = Vec::with_capacity(sizes.sum::<Option<usize>>()?);
+        // They stay written down until the blob is; of what may be gigabytes there are never two.
+        let mut known = staged.remove(place).unwrap_or_default();
+        for (at, block) in blocks.iter().enumerate() {
+            let again = blocks.iter().skip(at + 1).any(|later| later == block);
+            let bytes = if again { known.get(block).cloned() } else { known.remove(block) };
+            content.extend_from_slice(&bytes.unwrap_or_default());
         }
-        // They stay written down until the blob is.
-        staged.remove(place);
         Some(content.into())
     }
 }

@@ -55,6 +55,10 @@ impl Ground for Estate {
         world.workspaces().find(|(_, workspace)| is_it(workspace)).map(|(id, _)| id.to_owned())
     }
 
+    fn registry(&self, name: &str) -> Option<String> {
+        self.world().registry(name).map(|(id, _)| id.to_owned())
+    }
+
     fn datastore(&self, workspace: &str, name: &str) -> Option<Location> {
         let world = self.world();
         let store = world.resource(&format!("{workspace}/datastores/{name}"))?;

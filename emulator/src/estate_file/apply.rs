@@ -1,6 +1,6 @@
 //! Makes what the file says, by the requests that a client of Azure would send.
 
-use super::schema::{Compute, Data, Datastore, Workspace};
+use super::schema::{Compute, Data, Datastore, Registry, SharedData, Workspace};
 use super::{EstateFile, client_id};
 use crate::run_history::run::Location;
 use crate::server::App;
@@ -62,6 +62,10 @@ impl EstateFile {
         for (field, id, workspace) in self.workspaces() {
             let maker = Maker { file: self, app, token: app.estate.own_token()?, field, id };
             maker.make(workspace).await?;
+        }
+        for (field, id, registry) in self.registries() {
+            let maker = Maker { file: self, app, token: app.estate.own_token()?, field, id };
+            maker.make_registry(registry).await?;
         }
         Ok(())
     }
@@ -137,6 +141,37 @@ impl Maker<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn make_registry(&self, registry: &Registry) -> Result<(), ApplyError> {
+        let body = json!({"location": registry.location, "properties": {}});
+        self.put("", "", &body).await?;
+        for (n, data) in registry.data.iter().enumerate() {
+            let path = format!("/data/{}/versions/{}", data.name.value, data.version);
+            if !self.is_there(&path).await {
+                let uri = self.share(&registry.name.value, data)?;
+                let body = json!({"properties": {"dataType": data.kind.name(), "dataUri": uri, "tags": data.tags}});
+                self.put(&format!(".data[{n}]"), &path, &body).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a registry's data into a storage account of its own; gives the address.
+    fn share(&self, registry: &str, data: &SharedData) -> Result<String, ApplyError> {
+        let path = self.file.beside(&data.path.value);
+        let ground: &dyn crate::jobs::ground::Ground = &*self.app.estate;
+        let account = format!("reg{}", registry.to_ascii_lowercase().replace(['-', '_'], ""));
+        let folder = format!("{}/{}", data.name.value, data.version);
+        let place = Location { account: account.clone(), container: "data".to_owned(), path: folder.clone() };
+        let address = format!("https://{account}.blob.core.windows.net/data/{folder}/");
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            write(ground, &path, &place.join(&name))?;
+            return Ok(address + &name);
+        }
+        write_folder(ground, &path, &place)?;
+        Ok(address)
     }
 
     /// A storage account beside the workspace by its name, or by its ARM id.

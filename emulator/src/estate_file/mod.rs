@@ -5,7 +5,7 @@ pub mod apply;
 mod schema;
 
 use crate::access::role_id;
-use schema::{DataType, Estate, Principal, RoleAssignment, Tenant, Workspace};
+use schema::{DataType, Estate, Principal, Registry, RoleAssignment, Tenant, Workspace};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -167,6 +167,10 @@ impl EstateFile {
                     let scope = workspace_id(&subscription.id, &group.name, &workspace.name.value);
                     placed(&mut all, &format!("{field}.workspaces[{w}]"), &scope, &workspace.role_assignments);
                 }
+                for (r, registry) in group.registries.iter().enumerate() {
+                    let scope = registry_id(&subscription.id, &group.name, &registry.name.value);
+                    placed(&mut all, &format!("{field}.registries[{r}]"), &scope, &registry.role_assignments);
+                }
             }
         }
         all
@@ -186,8 +190,44 @@ impl EstateFile {
         all
     }
 
+    /// All registries, each with its place in the file and its ARM id.
+    fn registries(&self) -> Vec<(String, String, &Registry)> {
+        let mut all = Vec::new();
+        for (s, subscription) in self.estate.subscriptions.iter().enumerate() {
+            for (g, group) in subscription.resource_groups.iter().enumerate() {
+                for (r, registry) in group.registries.iter().enumerate() {
+                    let field = format!("subscriptions[{s}].resourceGroups[{g}].registries[{r}]");
+                    all.push((field, registry_id(&subscription.id, &group.name, &registry.name.value), registry));
+                }
+            }
+        }
+        all
+    }
+
+    /// Checks that a file or folder is what its type needs.
+    fn check_place(&self, path: &Spanned<String>, kind: DataType, field: String) -> Result<(), EstateFileError> {
+        let place = self.beside(&path.value);
+        let wanted = match kind {
+            DataType::UriFile => (place.is_file(), "a file"),
+            DataType::UriFolder => (place.is_dir(), "a folder"),
+            DataType::Mltable => (place.join("MLTable").is_file(), "a folder with a file named MLTable"),
+        };
+        match wanted {
+            (true, _) => Ok(()),
+            (false, what) => {
+                let words = format!("{} is not {what}, as type {} needs", place.display(), kind.name());
+                Err(self.wrong(path, field, words))
+            }
+        }
+    }
+
     /// Checks that data lies where the file says, and in a datastore that there will be.
     fn check_data(&self) -> Result<(), EstateFileError> {
+        for (field, _, registry) in self.registries() {
+            for (d, data) in registry.data.iter().enumerate() {
+                self.check_place(&data.path, data.kind, format!("{field}.data[{d}].path"))?;
+            }
+        }
         for (field, _, workspace) in self.workspaces() {
             for (d, data) in workspace.data.iter().enumerate() {
                 let field = |name: &str| format!("{field}.data[{d}].{name}");
@@ -199,16 +239,7 @@ impl EstateFile {
                         return Err(self.wrong(&data.name, field("path"), words));
                     }
                 };
-                let place = self.beside(&path.value);
-                let wanted = match data.kind {
-                    DataType::UriFile => (place.is_file(), "a file"),
-                    DataType::UriFolder => (place.is_dir(), "a folder"),
-                    DataType::Mltable => (place.join("MLTable").is_file(), "a folder with a file named MLTable"),
-                };
-                if let (false, what) = wanted {
-                    let words = format!("{} is not {what}, as type {} needs", place.display(), data.kind.name());
-                    return Err(self.wrong(path, field("path"), words));
-                }
+                self.check_place(path, data.kind, field("path"))?;
                 let store = &data.datastore.value;
                 let known = ["workspaceblobstore", "workspaceartifactstore"].contains(&store.as_str())
                     || workspace.datastores.iter().any(|known| known.name.value == *store);
@@ -248,6 +279,12 @@ fn placed<'a>(all: &mut Vec<Placed<'a>>, field: &str, scope: &str, assignments: 
 fn workspace_id(subscription: &str, group: &str, name: &str) -> String {
     format!(
         "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
+    )
+}
+
+fn registry_id(subscription: &str, group: &str, name: &str) -> String {
+    format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/registries/{name}"
     )
 }
 

@@ -84,6 +84,35 @@ pub(super) struct ResourceGroup {
     pub(super) role_assignments: Vec<RoleAssignment>,
     #[serde(default)]
     pub(super) workspaces: Vec<Workspace>,
+    #[serde(default)]
+    pub(super) registries: Vec<Registry>,
+}
+
+/// A registry, whose data every workspace may refer to.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Registry {
+    pub(super) name: Spanned<String>,
+    pub(super) location: String,
+    #[serde(default)]
+    pub(super) role_assignments: Vec<RoleAssignment>,
+    #[serde(default)]
+    pub(super) data: Vec<SharedData>,
+}
+
+/// A version of a registry's data asset.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SharedData {
+    pub(super) name: Spanned<String>,
+    #[serde(default = "first")]
+    pub(super) version: String,
+    #[serde(rename = "type")]
+    pub(super) kind: DataType,
+    /// A file or a folder on this machine, seen from the file's own folder; it is uploaded.
+    pub(super) path: Spanned<String>,
+    #[serde(default)]
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 /// A role of a principal in the scope it is written in.

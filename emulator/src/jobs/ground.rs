@@ -35,6 +35,11 @@ pub(crate) trait Ground: Send + Sync + 'static {
     fn workspace(&self, workspace: &str) -> Option<WorkspaceFacts>;
     /// The ARM id in lower case of the workspace with a GUID.
     fn workspace_of_guid(&self, guid: &str) -> Option<String>;
+    /// The ARM id in lower case of the registry with a name.
+    fn registry(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
     /// The container of a datastore; its path is empty.
     fn datastore(&self, workspace: &str, name: &str) -> Option<Location>;
     /// Whether there is such a compute.

@@ -9,7 +9,7 @@ use crate::run_history::store::Runs;
 pub(crate) enum UriError {
     #[error("{uri} is not an address of data: write azureml://..., an asset's id, or the address of a blob")]
     Form { uri: String },
-    #[error("{uri} names the {what} {name}, which the workspace does not have")]
+    #[error("{uri} names the {what} {name}, which is not there")]
     Missing { uri: String, what: &'static str, name: String },
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Resolved {
 }
 
 /// Follows an address from a workspace. Known are data and model ids (`azureml:n:v`, ARM ids,
-/// `azureml://locations/...`), datastore paths (short and long), outputs of jobs, `runs:/`, and blob addresses.
+/// `azureml://locations/...`, `azureml://registries/...`), datastore paths (short and long), outputs of jobs, `runs:/`, and blob addresses.
 pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &str) -> Result<Resolved, UriError> {
     let lower = uri.to_ascii_lowercase();
     if lower.starts_with("https://") || lower.starts_with("wasbs://") || lower.starts_with("abfss://") {
@@ -67,6 +67,11 @@ pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &s
         ["locations", _, "workspaces", guid, kind @ ("data" | "models"), _, "versions", _] => {
             let arm = ground.workspace_of_guid(guid).unwrap_or_else(|| workspace.to_owned());
             asset(ground, runs, &arm, uri, kind, parts.get(5).copied(), parts.get(7).copied())
+        }
+        ["registries", _, kind @ ("data" | "models"), _, "versions", _] => {
+            let name = parts.get(1).copied().unwrap_or_default();
+            let registry = ground.registry(name).ok_or_else(|| missing(uri, "registry", name))?;
+            asset(ground, runs, &registry, uri, kind, parts.get(3).copied(), parts.get(5).copied())
         }
         [kind @ ("data" | "models"), _, "versions", _] => {
             asset(ground, runs, workspace, uri, kind, parts.get(1).copied(), parts.get(3).copied())
@@ -139,7 +144,10 @@ fn named(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &str, name: &st
 
 fn follow(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &str, found: Asset) -> Result<Resolved, UriError> {
     // An asset's own address is never an asset again: this can't go round in circles.
-    let place = match found.uri.contains("/versions/") && found.uri.contains("/workspaces/") {
+    let place = match ["/workspaces/", "/registries/"]
+        .iter()
+        .any(|of| found.uri.contains(of) && found.uri.contains("/versions/"))
+    {
         true => return Err(UriError::Form { uri: uri.to_owned() }),
         false => resolve(ground, runs, workspace, &found.uri)?.place,
     };

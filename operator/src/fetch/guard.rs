@@ -5,12 +5,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::settings::FetchSettings;
+
 /// Why an address is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not https.
-    #[error("only https is fetched, and {0} is not")]
-    Scheme(String),
+    #[error("only {allowed} is fetched (--fetch-schemes), and {address} is not")]
+    Scheme {
+        /// The address.
+        address: String,
+        /// What the configuration allows.
+        allowed: String,
+    },
     /// No host.
     #[error("{0} names no host")]
     Host(String),
@@ -22,27 +29,54 @@ pub enum Refusal {
         "{0} is a loopback, link-local or private address, which the operator's configuration does not allow (--fetch-allow-hosts)"
     )]
     Private(String),
+    /// A host that the configuration does not list.
+    #[error("{0} is none of the hosts that the operator's configuration lets be fetched from (--fetch-hosts)")]
+    Unlisted(String),
 }
 
-/// The hosts that the configuration allows although they are private.
+/// What the configuration allows.
 #[derive(Clone, Debug, Default)]
-pub struct Allowed(Vec<String>);
+pub struct Allowed {
+    schemes: Vec<&'static str>,
+    /// The only hosts that are fetched from; none: all that are public.
+    only: Vec<String>,
+    /// Hosts that are fetched from although they are private.
+    private: Vec<String>,
+}
 
 impl Allowed {
-    /// From `name` or `name:port`.
+    /// From the settings.
     #[must_use]
-    pub fn new(hosts: &[String]) -> Self {
-        Self(hosts.iter().map(|host| host.trim().to_lowercase()).filter(|host| !host.is_empty()).collect())
+    pub fn new(settings: &FetchSettings) -> Self {
+        let hosts = |all: &[String]| {
+            all.iter().map(|host| host.trim().to_lowercase()).filter(|host| !host.is_empty()).collect()
+        };
+        Self {
+            schemes: settings.schemes.iter().map(|scheme| scheme.name()).collect(),
+            only: hosts(&settings.hosts),
+            private: hosts(&settings.allow_hosts),
+        }
     }
 
-    /// Whether the address's host is named.
+    /// Whether the address's host may be fetched from although it is private.
     #[must_use]
-    pub fn names(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
-        let host = host.to_lowercase();
-        let with_port = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
-        self.0.iter().any(|allowed| *allowed == host || *allowed == with_port)
+    pub fn trusts(&self, url: &Url) -> bool {
+        self.private.iter().any(|allowed| names(allowed, url))
     }
+
+    fn lists(&self, url: &Url) -> bool {
+        self.only.is_empty() || self.trusts(url) || self.only.iter().any(|allowed| names(allowed, url))
+    }
+}
+
+/// Whether `name`, `name:port` or `.suffix` names an address's host. A dot at the end of a name changes nothing.
+fn names(allowed: &str, url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let host = host.trim_end_matches('.').to_lowercase();
+    if allowed.starts_with('.') {
+        return matches!(url.host(), Some(Host::Domain(_))) && host.ends_with(allowed);
+    }
+    allowed == host || allowed == format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// Judges an address before it is connected to. A name is judged again by what it resolves to ([`Public`]).
@@ -51,8 +85,8 @@ impl Allowed {
 /// Why it is refused.
 pub fn judge(url: &Url, allowed: &Allowed) -> Result<(), Refusal> {
     let shown = || url.as_str().chars().take(200).collect::<String>();
-    if url.scheme() != "https" {
-        return Err(Refusal::Scheme(shown()));
+    if !allowed.schemes.contains(&url.scheme()) {
+        return Err(Refusal::Scheme { address: shown(), allowed: allowed.schemes.join(" and ") });
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Refusal::Credentials);
@@ -60,16 +94,18 @@ pub fn judge(url: &Url, allowed: &Allowed) -> Result<(), Refusal> {
     let address = match url.host() {
         None => return Err(Refusal::Host(shown())),
         Some(Host::Domain(name)) => {
-            let local = name.eq_ignore_ascii_case("localhost") || name.to_lowercase().ends_with(".localhost");
+            let name = name.trim_end_matches('.').to_lowercase();
+            let local = name == "localhost" || name.ends_with(".localhost");
             local.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))
         }
         Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
     };
     match address {
-        Some(address) if !is_public(address) && !allowed.names(url) => {
+        Some(address) if !is_public(address) && !allowed.trusts(url) => {
             Err(Refusal::Private(url.host_str().unwrap_or_default().to_owned()))
         }
+        _ if !allowed.lists(url) => Err(Refusal::Unlisted(url.host_str().unwrap_or_default().to_owned())),
         _ => Ok(()),
     }
 }
@@ -100,6 +136,8 @@ fn public_v4(address: Ipv4Addr) -> bool {
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
         || (a == 198 && (b == 18 || b == 19))
+        // The relays of 6to4, which are no more.
+        || (a == 192 && b == 88 && c == 99)
         // Azure's virtual public address of the platform's own services.
         || address == Ipv4Addr::new(168, 63, 129, 16);
     !special
@@ -108,7 +146,8 @@ fn public_v4(address: Ipv4Addr) -> bool {
 /// Global unicast is 2000::/3; what is special within it is refused.
 fn public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();
-    (first & 0xe000) == 0x2000 && !(first == 0x2001 && second < 0x0200) && !(first == 0x2001 && second == 0x0db8)
+    let documentation = (first == 0x2001 && second == 0x0db8) || (first == 0x3fff && second < 0x1000);
+    (first & 0xe000) == 0x2000 && !(first == 0x2001 && second < 0x0200) && !documentation
 }
 
 /// The IPv4 address inside a mapped (::ffff:0:0/96), translated (64:ff9b::/96) or 6to4 (2002::/16) address.
@@ -142,59 +181,5 @@ impl Resolve for Public {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(url: &str, allowed: &[&str]) -> Result<(), Refusal> {
-        let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
-        judge(&Url::parse(url).unwrap(), &Allowed::new(&allowed))
-    }
-
-    #[test]
-    fn what_is_not_on_the_internet_is_refused() {
-        for host in [
-            "localhost",
-            "a.localhost",
-            "127.0.0.1",
-            "127.1",
-            "0x7f000001",
-            "0.0.0.0",
-            "10.1.2.3",
-            "172.16.0.1",
-            "192.168.1.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "168.63.129.16",
-            "224.0.0.1",
-            "255.255.255.255",
-            "[::1]",
-            "[::]",
-            "[fe80::1]",
-            "[fc00::1]",
-            "[::ffff:127.0.0.1]",
-            "[::ffff:10.0.0.1]",
-            "[64:ff9b::a9fe:a9fe]",
-            "[2002:7f00:1::]",
-            "[2001:db8::1]",
-        ] {
-            assert!(matches!(judged(&format!("https://{host}/x"), &[]), Err(Refusal::Private(_))), "{host}");
-        }
-        for host in ["example.org", "8.8.8.8", "[2606:4700::1111]", "[::ffff:8.8.8.8]"] {
-            assert_eq!(judged(&format!("https://{host}/x"), &[]), Ok(()), "{host}");
-        }
-    }
-
-    #[test]
-    fn only_https_without_a_password_is_fetched() {
-        assert!(matches!(judged("http://example.org/x", &["example.org"]), Err(Refusal::Scheme(_))));
-        assert_eq!(judged("https://user:secret@example.org/x", &[]), Err(Refusal::Credentials));
-    }
-
-    #[test]
-    fn a_host_is_allowed_by_name_or_by_name_and_port() {
-        assert_eq!(judged("https://127.0.0.1:8443/x", &["127.0.0.1:8443"]), Ok(()));
-        assert_eq!(judged("https://127.0.0.1:8443/x", &["127.0.0.1"]), Ok(()));
-        assert!(judged("https://127.0.0.1:8444/x", &["127.0.0.1:8443"]).is_err());
-        assert_eq!(judged("https://127.0.0.1/x", &["127.0.0.1:443"]), Ok(()));
-    }
-}
+#[path = "guard_tests.rs"]
+mod tests;

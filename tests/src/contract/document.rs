@@ -17,11 +17,12 @@ const AZURE_ML: &[u8] = include_bytes!("../../contract/azureml-2025-12-01.json.g
 /// What it leaves open, closed.
 const OPEN_PLACES: &str = include_str!("../../contract/open-places.yaml");
 /// The services beside it.
-const OURS: [(&str, &str); 6] = [
+const OURS: [(&str, &str); 7] = [
     ("arm", include_str!("../../contract/arm.yaml")),
     ("blob", include_str!("../../contract/blob.yaml")),
     ("entra", include_str!("../../contract/entra.yaml")),
     ("insights", include_str!("../../contract/insights.yaml")),
+    ("registries", include_str!("../../contract/registries.yaml")),
     ("run-history", include_str!("../../contract/run-history.yaml")),
     ("scoring", include_str!("../../contract/scoring.yaml")),
 ];

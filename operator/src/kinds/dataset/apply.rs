@@ -66,6 +66,12 @@ pub(super) async fn apply(
             let message = format!("Version {version:?} had been archived and was brought back.");
             Ok(vec![Note::normal(reasons::DRIFT_CORRECTED, message)])
         }
+        Action::Follow(version) => {
+            let before = object.status.as_ref().and_then(|status| status.version.as_ref());
+            let before = before.map(|before| format!(" Before, it was {before:?}.")).unwrap_or_default();
+            let message = format!("Version {version:?} of the registry's data asset is used now.{before}");
+            Ok(vec![Note::normal(reasons::VERSION_FOLLOWED, message)])
+        }
         Action::Retag(version, tags) => {
             let names: Vec<&str> = tags.keys().map(String::as_str).collect();
             let message = format!("Version {version:?} had other tags and was put right: {}.", names.join(", "));

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use azureml_crds::dataset::{AmlDatasetSpec, DatasetType, Encoding, Header, TableOptions};
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -97,8 +97,8 @@ pub fn digest(spec: &AmlDatasetSpec, files: &[(&str, &str)]) -> String {
 #[must_use]
 pub fn source_hash(spec: &AmlDatasetSpec) -> String {
     let mut source = json!(spec.source);
-    for kind in ["web", "datastore"] {
-        if let Some(fields) = source.get_mut(kind).and_then(serde_json::Value::as_object_mut) {
+    for kind in ["web", "datastore", "open"] {
+        if let Some(fields) = source.get_mut(kind).and_then(Value::as_object_mut) {
             fields.remove("refreshInterval");
         }
     }
@@ -125,11 +125,16 @@ fn reading(options: Option<&TableOptions>) -> (String, &'static str, &'static st
     (delimiter, encoding, header)
 }
 
+/// A file beside the MLTable file, as its `paths` name it.
+#[must_use]
+pub fn beside(file: &str) -> Value {
+    json!({"file": format!("./{file}")})
+}
+
 /// The MLTable file of a table's folder. JSON is YAML, and its quoting leaves no doubt about delimiters.
 #[must_use]
-pub fn mltable(options: Option<&TableOptions>, files: &[&str]) -> Part {
+pub fn mltable(options: Option<&TableOptions>, paths: &[Value]) -> Part {
     let (delimiter, encoding, header) = reading(options);
-    let paths: Vec<_> = files.iter().map(|file| json!({"file": format!("./{file}")})).collect();
     let document = json!({
         "$schema": "https://azuremlschemas.azureedge.net/latest/MLTable.schema.json",
         "type": "mltable",
@@ -177,7 +182,7 @@ mod tests {
     #[test]
     fn the_mltable_file_names_every_file_and_how_it_is_read() {
         let options = TableOptions { delimiter: Some("\t".into()), ..TableOptions::default() };
-        let part = mltable(Some(&options), &["a.csv", "b.csv"]);
+        let part = mltable(Some(&options), &[beside("a.csv"), beside("b.csv")]);
         let Body::Bytes(bytes) = &part.body else { panic!("not in memory") };
         let read: serde_json::Value = serde_saphyr::from_str(std::str::from_utf8(bytes).unwrap()).unwrap();
         assert_eq!(read["paths"][1]["file"], "./b.csv");

@@ -5,14 +5,17 @@ mod apply;
 mod check;
 mod cleanup;
 mod content;
+mod in_use;
 mod observe;
+mod open;
 mod plan;
 mod source;
 mod status;
 mod upload;
 
-use azureml_crds::AmlDataset;
+use azureml::resources::registries::data_address;
 use azureml_crds::dataset::AmlDatasetStatus;
+use azureml_crds::{AmlDataset, AmlResource};
 use jiff::Timestamp;
 
 use crate::context::Context;
@@ -23,6 +26,15 @@ use crate::shell::{Cleanup, Kind, Plan};
 
 pub use self::observe::Observed;
 pub use self::plan::Action;
+
+/// The id by which jobs name a version of a dataset.
+#[must_use]
+pub fn asset_id(azure: &azureml::Workspace, dataset: &AmlDataset, version: &str) -> String {
+    match &dataset.spec.source.open {
+        Some(open) => data_address(&open.registry, &open.name, version),
+        None => azure.id_of(&format!("data/{}/versions/{version}", dataset.azure_name())),
+    }
+}
 
 /// The kind AmlDataset.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Reads: the data asset in Azure, and the source when it is due.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use azureml_crds::{AmlDataset, AmlResource, StatusCore, annotations, reasons, ta
 use jiff::Timestamp;
 
 use super::content::{Content, source_hash};
+use super::in_use::Users;
+use super::open::{self, Shared};
 use super::plan::is_of;
-use super::status::VERSIONS;
 use super::{source, upload};
 use crate::context::Context;
 use crate::error::{Error, Halt};
@@ -32,6 +34,8 @@ pub struct Observed {
     pub owner: Option<Owner>,
     /// The data asset; `None` where there is none.
     pub container: Option<AssetContainer>,
+    /// The version of shared data that is used.
+    pub shared: Option<Shared>,
     /// What is known of the source.
     pub sight: Sight,
     /// The content is being copied.
@@ -40,8 +44,10 @@ pub struct Observed {
     pub target: Option<DataVersion>,
     /// The version that status names, where the source brought nothing new.
     pub current: Option<DataVersion>,
-    /// All versions, where status does not hold all that may have to be archived.
+    /// All versions, where old ones are to be archived.
     pub all: Vec<DataVersion>,
+    /// The versions that somebody works with, where old ones are to be archived.
+    pub in_use: BTreeSet<String>,
     /// Versions that this pass archived.
     pub archived: Vec<String>,
     /// When the source is to be looked at again, where that is before the next resync.
@@ -61,6 +67,9 @@ pub enum Sight {
 }
 
 pub(super) async fn observe(context: &Context, object: &AmlDataset, look: Look) -> Result<Observed, Error> {
+    if let Some(open) = &object.spec.source.open {
+        return open::observe(context, object, open).await;
+    }
     let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let azure = workspace.azure.clone();
     let name = object.azure_name();
@@ -90,8 +99,11 @@ pub(super) async fn observe(context: &Context, object: &AmlDataset, look: Look) 
             context.fetcher.work.drop_kept(kept(object));
         }
     }
-    if observed.container.is_some() && has_more_versions(object) && look == Look::Itself {
+    if observed.container.is_some() && object.spec.version_history.is_some() && look == Look::Itself {
         observed.all = azure.data_versions(&name).await?;
+    }
+    if object.spec.version_history.is_some() {
+        observed.in_use = users(context, object).versions(object.name());
     }
     observed.next_look = next_look(context, object);
     observed.azure = Some(azure);
@@ -141,8 +153,22 @@ pub(super) fn version_tags(owner: &Owner, digest: &str) -> Map {
     all
 }
 
+/// The objects of the namespace that may work with the dataset's versions.
+fn users(context: &Context, object: &AmlDataset) -> Users {
+    fn of<K: AmlResource>(store: &kube::runtime::reflector::Store<K>, namespace: &str) -> Vec<Arc<K>> {
+        store.state().into_iter().filter(|known| known.namespace() == namespace).collect()
+    }
+    let (stores, namespace) = (&context.stores, object.namespace());
+    Users {
+        runs: of(&stores.runs, namespace),
+        pipelines: of(&stores.pipelines, namespace),
+        models: of(&stores.models, namespace),
+        endpoints: of(&stores.endpoints, namespace),
+    }
+}
+
 /// Nothing is left to be done with content: its version is in status, or it can't be registered as it is.
-fn is_told(object: &AmlDataset, observed: &Observed, content: &Content) -> bool {
+pub(super) fn is_told(object: &AmlDataset, observed: &Observed, content: &Content) -> bool {
     let Some(found) = &observed.target else { return false };
     if !is_of(found, content) {
         return true;
@@ -152,12 +178,6 @@ fn is_told(object: &AmlDataset, observed: &Observed, content: &Content) -> bool 
         && status.version.as_ref() == Some(&found.name)
         && status.source_tag == content.tag
         && status.source_hash.as_ref() == Some(&content.source_hash)
-}
-
-/// Old versions are to be archived, and there may be more of them than status tells of.
-fn has_more_versions(object: &AmlDataset) -> bool {
-    let told = object.status.as_ref().map_or(0, |status| status.versions.len());
-    object.spec.version_history.is_some() && told >= VERSIONS
 }
 
 /// The version that content is registered as.
@@ -231,8 +251,7 @@ async fn source_of(
             let same = object.status.as_ref().filter(|status| is_there && status.source_hash.as_ref() == Some(&hash));
             let tag = same.and_then(|status| status.source_tag.clone());
             let fetch = source::web(context.fetcher.clone(), spec.clone(), web.clone(), tag);
-            let (wakers, key) =
-                (context.wakers.clone(), Key::new(AmlDataset::KIND, object.namespace(), object.name()));
+            let (wakers, key) = (context.wakers.clone(), Key::new(AmlDataset::KIND, object.namespace(), object.name()));
             work.start(&name, fetch, move || wakers.wake(key));
             Ok(Sight::Reading)
         }
@@ -243,16 +262,17 @@ async fn source_of(
             }
             Ok(keep(source::datastore(azure, spec, datastore).await?))
         }
+        // The API server takes exactly one source, and shared data is seen to by itself.
         _ => Err(Halt::person(
-            reasons::UNSUPPORTED,
-            "spec.source.open: data that a registry shares is not supported by this release. Use web, files or datastore.",
+            reasons::INVALID_SPEC,
+            "spec.source: write exactly one source: web, datastore, files or open.",
         )
         .into()),
     }
 }
 
 /// Whether the source is to be looked at now.
-fn is_due(context: &Context, object: &AmlDataset, hash: &str) -> bool {
+pub(super) fn is_due(context: &Context, object: &AmlDataset, hash: &str) -> bool {
     let Some(status) = &object.status else { return true };
     let asked = object.annotation(annotations::RECONCILE_AT);
     if status.source_hash.as_deref() != Some(hash)
@@ -273,11 +293,13 @@ fn is_due(context: &Context, object: &AmlDataset, hash: &str) -> bool {
 fn interval(object: &AmlDataset) -> Option<Duration> {
     let source = &object.spec.source;
     let web = source.web.as_ref().and_then(|web| web.refresh_interval.as_ref());
-    let own = web.or(source.datastore.as_ref().and_then(|datastore| datastore.refresh_interval.as_ref()));
+    let datastore = source.datastore.as_ref().and_then(|datastore| datastore.refresh_interval.as_ref());
+    let open = source.open.as_ref().and_then(|open| open.refresh_interval.as_ref());
+    let own = web.or(datastore).or(open);
     own.map(|interval| interval.std().max(Duration::from_secs(1)))
 }
 
-fn next_look(context: &Context, object: &AmlDataset) -> Option<Timestamp> {
+pub(super) fn next_look(context: &Context, object: &AmlDataset) -> Option<Timestamp> {
     let interval = interval(object).filter(|interval| *interval < context.settings.resync)?;
     let (at, _) = context.fetcher.work.checked(object.uid())?;
     Some(at + jiff::SignedDuration::try_from(interval).ok()?)

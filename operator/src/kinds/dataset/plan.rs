@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::content::Content;
 use super::observe::{Observed, Sight, version, version_tags};
+use super::open;
 use crate::ownership::{Origin, Ownership};
 use crate::shell::{After, Claim, Next, Plan, Standing};
 
@@ -26,11 +27,16 @@ pub enum Action {
     Archive(String),
     /// Bring the current version back out of the archive.
     Restore(String),
+    /// Use this version of shared data.
+    Follow(String),
     /// Put right these tags of the current version.
     Retag(String, Map),
 }
 
 pub(super) fn plan(object: &AmlDataset, observed: &Observed, _: Timestamp) -> Plan<Action> {
+    if let (Some(source), Some(shared)) = (&object.spec.source.open, &observed.shared) {
+        return open::plan(object, source, shared, observed);
+    }
     if let Some(plan) = ownership(object, observed) {
         return plan;
     }
@@ -133,6 +139,10 @@ fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Act
             }
             settled(object, observed, Some(found))
         }
+        // It stays the current one, whatever else the source holds by now.
+        Some(found) if found.properties.is_archived && is_current(object, found) => {
+            act(Action::Restore(version.clone()), format!("Version {version:?} is brought back out of the archive."))
+        }
         Some(_) => Plan::stalled(
             reasons::VERSION_IMMUTABLE,
             format!(
@@ -148,28 +158,36 @@ fn with(object: &AmlDataset, observed: &Observed, content: &Content) -> Plan<Act
         None if content.lies_at.is_none() && content.copied_to.get().is_none() => {
             act(Action::Upload, format!("{} bytes are copied to the workspace's blob store.", content.size))
         }
-        None => match old(object, observed, 1) {
-            Some(old) => act(Action::Archive(old.clone()), format!("Version {old:?} is archived.")),
-            None => act(Action::Register(version.clone()), format!("Version {version:?} is registered.")),
-        },
+        None => act(Action::Register(version.clone()), format!("Version {version:?} is registered.")),
     }
 }
 
-/// A version beyond `versionHistory.keep` that is not archived yet; `room` leaves place for newer ones.
-fn old(object: &AmlDataset, observed: &Observed, room: usize) -> Option<String> {
-    let keep = usize::try_from(object.spec.version_history.as_ref()?.keep).ok()?.saturating_sub(room);
+/// A version is the one that status names.
+fn is_current(object: &AmlDataset, found: &DataVersion) -> bool {
+    object.status.as_ref().and_then(|status| status.version.as_ref()) == Some(&found.name)
+}
+
+/// A version beyond `versionHistory.keep` that is not archived yet; never the current one, nor one in use.
+fn old(object: &AmlDataset, observed: &Observed) -> Option<String> {
+    let keep = usize::try_from(object.spec.version_history.as_ref()?.keep).ok()?;
     let current = object.status.as_ref()?.version.as_deref();
-    let history = history(object, observed);
-    let mut beyond = history.into_iter().skip(keep);
-    let (version, _) = beyond.find(|(version, archived)| !archived && (room > 0 || Some(*version) != current))?;
+    let mut beyond = history(object, observed).into_iter().skip(keep);
+    let is_old = |version: &str| Some(version) != current && !observed.in_use.contains(version);
+    let (version, _) = beyond.find(|(version, archived)| !archived && is_old(version))?;
     Some(version.to_owned())
 }
 
 /// The versions that this object registered, newest first, and whether they are archived: as status tells, then those
 /// that only Azure still knows of.
 fn history<'a>(object: &'a AmlDataset, observed: &'a Observed) -> Vec<(&'a str, bool)> {
+    // What Azure says of a version that status tells of is newer: somebody may have archived it by hand.
+    let archived = |version: &str, told: bool| {
+        let found = observed.all.iter().find(|found| found.name == version);
+        found.map_or(told, |found| found.properties.is_archived)
+    };
     let told = object.status.iter().flat_map(|status| &status.versions);
-    let mut all: Vec<(&str, bool)> = told.map(|version| (version.version.as_str(), version.archived)).collect();
+    let mut all: Vec<(&str, bool)> =
+        told.map(|version| (version.version.as_str(), archived(&version.version, version.archived))).collect();
     let owner = observed.owner.as_ref().map(|owner| owner.id.to_string());
     let ours = |found: &DataVersion| found.properties.tags.get(tags::OWNER) == owner.as_ref();
     let mut more: Vec<&DataVersion> = observed
@@ -197,7 +215,7 @@ fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersio
         return Plan::act(Action::Retag(version, changed), reasons::PROGRESSING, message.clone())
             .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
     }
-    if let Some(old) = old(object, observed, 0) {
+    if let Some(old) = old(object, observed) {
         let message = format!("Version {old:?} is archived.");
         return Plan::act(Action::Archive(old), reasons::PROGRESSING, message.clone())
             .standing(Standing::Holding { reason: reasons::PROGRESSING, message });
@@ -208,6 +226,10 @@ fn settled(object: &AmlDataset, observed: &Observed, current: Option<&DataVersio
     }
     plan
 }
+
+#[cfg(test)]
+#[path = "properties.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -367,6 +389,9 @@ mod tests {
         observed.current = Some(found("b", "", false));
         let one = object(&json!({"versionHistory": {"keep": 1}}), &status);
         assert_eq!(next(&one, &observed), Next::Act(Action::Archive("a".into())));
+        observed.in_use.insert("a".to_owned());
+        assert_eq!(next(&one, &observed), Next::Rest, "somebody works with it");
+        observed.in_use.clear();
         assert_eq!(next(&object(&json!({"versionHistory": {"keep": 2}}), &status), &observed), Next::Rest);
         assert_eq!(next(&object(&json!({}), &status), &observed), Next::Rest);
     }

@@ -6,9 +6,10 @@ use azureml_crds::dataset::{AmlDatasetSpec, DatasetType, DatastoreSource, FilesS
 use azureml_crds::reasons;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
+use serde_json::{Value, json};
 
 use super::check;
-use super::content::{Body, Content, Part, digest, mltable, source_hash};
+use super::content::{Body, Content, Part, beside, digest, mltable, source_hash};
 use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::fetch::{FetchError, Fetched, Fetcher};
@@ -78,8 +79,8 @@ async fn whole(
                 columns = found;
             }
         }
-        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let table = mltable(spec.table.as_ref(), &names);
+        let paths: Vec<Value> = parts.iter().map(|part| beside(&part.name)).collect();
+        let table = mltable(spec.table.as_ref(), &paths);
         // Last: where it is, everything is.
         parts.push(table);
     }
@@ -157,7 +158,8 @@ fn missing(reason: &'static str, what: &str, namespace: &str) -> Error {
     Halt::wait(reason, format!("{what} does not exist in namespace {namespace:?}. Create it.")).into()
 }
 
-/// A path in a datastore: nothing is copied; names, sizes and ETags are the content.
+/// A path in a datastore: nothing is copied; names, sizes and ETags are the content. A table without an MLTable file gets
+/// one of the operator's, which names the path.
 pub(super) async fn datastore(
     azure: &azureml::Workspace,
     spec: &AmlDatasetSpec,
@@ -176,11 +178,12 @@ pub(super) async fn datastore(
         return Err(Halt::person(reasons::SOURCE_NOT_FOUND, message).into());
     }
     let is_file = blobs.iter().any(|blob| blob.name == path);
+    let has_mltable = blobs.iter().any(|blob| blob.name == format!("{path}/MLTable"));
     let problem = match spec.type_ {
         DatasetType::File if !is_file => Some("is a folder, and spec.type is File"),
         DatasetType::Folder if is_file => Some("is a file, and spec.type is Folder"),
-        DatasetType::Table if !blobs.iter().any(|blob| blob.name == format!("{path}/MLTable")) => {
-            Some("holds no MLTable file, which says how a table is read: put one there")
+        DatasetType::Table if has_mltable && spec.table.is_some() => {
+            Some("holds an MLTable file, which says how the table is read, and so does spec.table: remove one of them")
         }
         _ => None,
     };
@@ -191,14 +194,28 @@ pub(super) async fn datastore(
         blobs.iter().map(|blob| (blob.name.clone(), format!("{}/{}", blob.size, blob.etag))).collect();
     let facts: Vec<(&str, &str)> = facts.iter().map(|(name, fact)| (name.as_str(), fact.as_str())).collect();
     let slash = if is_file { "" } else { "/" };
+    let below = format!("datastores/{}/paths/{path}{slash}", source.name);
+    let parts = match spec.type_ {
+        DatasetType::Table if !has_mltable => {
+            // In full: the file lies in another place than what it names, and may be read from another workspace.
+            let id = azure.id();
+            let address = format!(
+                "azureml://subscriptions/{}/resourcegroups/{}/workspaces/{}/{below}",
+                id.subscription_id, id.resource_group, id.name
+            );
+            let path = if is_file { json!({"file": address}) } else { json!({"folder": address}) };
+            vec![mltable(spec.table.as_ref(), &[path])]
+        }
+        _ => Vec::new(),
+    };
     Ok(Content {
-        parts: Vec::new(),
         digest: digest(spec, &facts),
         size: blobs.iter().map(|blob| blob.size).sum(),
         tag: None,
         source_hash: source_hash(spec),
         columns: Vec::new(),
-        lies_at: Some(format!("azureml://datastores/{}/paths/{path}{slash}", source.name)),
+        lies_at: parts.is_empty().then(|| format!("azureml://{below}")),
         copied_to: Default::default(),
+        parts,
     })
 }

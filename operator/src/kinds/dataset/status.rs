@@ -9,12 +9,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::content::Content;
 use super::observe::{Observed, Sight};
+use super::open;
 use super::plan::is_of;
 
 /// How many versions are told of.
-pub(super) const VERSIONS: usize = 10;
+const VERSIONS: usize = 10;
 
 pub(super) fn status(object: &AmlDataset, observed: &Observed, now: Timestamp) -> AmlDatasetStatus {
+    if let Some(shared) = &observed.shared {
+        return open::status(object, shared);
+    }
     let mut status = object.status.clone().unwrap_or_default();
     let known = status.azure.take().and_then(|azure| azure.origin);
     status.azure = Some(AzureObject { id: observed.arm_id.clone(), origin: origin(observed).or(known) });

@@ -33,8 +33,8 @@ async fn put(container: &Container, path: &str, part: &Part) -> Result<(), Uploa
     match &part.body {
         Body::Bytes(bytes) => container.put(path, bytes.clone()).await?,
         Body::File(file) => {
-            let file = tokio::fs::File::open(file.path()).await?;
-            container.put_stream(path, reqwest::Body::from(file), part.size).await?;
+            tokio::fs::metadata(file.path()).await?;
+            container.put_file(path, file.path(), part.size).await?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use azureml_crds::{AmlDataset, AmlResource, conditions, reasons};
 
 use crate::context::{Context, Workspace};
 use crate::error::Halt;
+use crate::kinds::dataset::asset_id;
 use crate::stores::find;
 
 /// Where steps run.
@@ -110,7 +111,7 @@ fn version(
         version,
         asset_id,
     };
-    let id_of = |version: &str| workspace.azure.id_of(&format!("data/{}/versions/{version}", dataset.azure_name()));
+    let id_of = |version: &str| asset_id(&workspace.azure, dataset, version);
     if let Some(version) = wanted {
         return Ok(resolved(version.to_owned(), id_of(version)));
     }

@@ -1,5 +1,7 @@
 //! Open data: a version of a registry's data asset is used where it is. Nothing is made, copied or owned in Azure.
 
+use std::sync::Arc;
+
 use azureml::resources::registries::data_address;
 use azureml_crds::dataset::{AmlDatasetStatus, OpenSource};
 use azureml_crds::{AmlDataset, AmlResource, reasons};
@@ -25,11 +27,21 @@ pub struct Shared {
 pub(super) async fn observe(context: &Context, object: &AmlDataset, source: &OpenSource) -> Result<Observed, Error> {
     let workspace = context.workspace(object, &object.spec.workspace_ref.name).await?;
     let hash = source_hash(&object.spec);
-    let shared = match recorded(object, source, &hash).filter(|_| !is_due(context, object, &hash)) {
-        Some(shared) => shared,
-        None => {
+    let (work, recorded) = (&context.fetcher.work, recorded(object, source, &hash));
+    // What a glance found is kept for the pass that does something about it.
+    let kept = work.kept::<(String, Shared)>(object.uid()).filter(|kept| kept.0 == hash);
+    let shared = match (kept, recorded) {
+        (Some(kept), recorded) => {
+            if recorded.as_ref() == Some(&kept.1) {
+                work.drop_kept(object.uid());
+            }
+            kept.1.clone()
+        }
+        (None, Some(recorded)) if !is_due(context, object, &hash) => recorded,
+        _ => {
             let shared = found(object, source, &workspace).await?;
-            context.fetcher.work.check(object.uid(), context.now(), hash);
+            work.check(object.uid(), context.now(), hash.clone());
+            work.keep(object.uid(), Arc::new((hash, shared.clone())));
             shared
         }
     };

@@ -81,6 +81,10 @@ fn ownership(object: &AmlDataset, observed: &Observed) -> Option<Plan<Action>> {
         help: "Take it over (adoptionPolicy: Adopt), or make a new AmlDataset with another azureName.",
     };
     let Some(container) = &observed.container else {
+        // Nothing is made for a source that nobody could read yet.
+        if matches!(observed.sight, Sight::Reading) {
+            return Some(reading(object));
+        }
         let message = format!("{} is being made in Azure.", claim.what);
         return Some(Plan::act(Action::Claim(Origin::Created, None), reasons::PROGRESSING, message));
     };
@@ -302,7 +306,10 @@ mod tests {
     fn the_container_is_claimed_before_a_version_is_made() {
         let mut observed = seen(Sight::Content(content(true)), None);
         observed.container = None;
-        assert_eq!(next(&object(&json!({}), &json!({})), &observed), Next::Act(Action::Claim(Origin::Created, None)));
+        let new = object(&json!({}), &json!({}));
+        assert_eq!(next(&new, &observed), Next::Act(Action::Claim(Origin::Created, None)));
+        observed.sight = Sight::Reading;
+        assert_eq!(next(&new, &observed), Next::Wait(After::Poll), "there may be nothing to register");
     }
 
     #[test]

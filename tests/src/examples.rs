@@ -70,6 +70,32 @@ pub fn adapt(object: &mut Value, place: &Place, dataset: &str) {
 mod tests {
     use super::*;
 
+    /// The fenced YAML of a page.
+    fn fenced(page: &str) -> Vec<String> {
+        let blocks = page.split("```yaml\n").skip(1);
+        blocks.filter_map(|rest| Some(rest.split_once("\n```")?.0.to_owned())).collect()
+    }
+
+    #[test]
+    fn every_way_by_which_data_comes_in_has_an_example_that_is_read() {
+        let folder = places::root().join("examples/datasets");
+        let mut texts = fenced(&std::fs::read_to_string(places::root().join("docs/datasets.md")).unwrap());
+        assert!(!texts.is_empty());
+        for entry in std::fs::read_dir(folder).unwrap() {
+            texts.push(std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        }
+        let objects = texts.iter().flat_map(|text| documents(text).unwrap());
+        let datasets = objects.filter(|object| object["kind"] == "AmlDataset");
+        let mut ways = std::collections::BTreeSet::new();
+        for object in datasets {
+            let read: azureml_crds::AmlDataset = serde_json::from_value(object.clone()).unwrap();
+            // What the types don't know would be lost here.
+            assert_eq!(serde_json::to_value(&read.spec).unwrap(), object["spec"]);
+            ways.extend(object["spec"]["source"].as_object().unwrap().keys().cloned());
+        }
+        assert_eq!(ways.into_iter().collect::<Vec<_>>(), ["datastore", "files", "open", "web"]);
+    }
+
     #[test]
     fn every_object_is_read_and_only_the_place_changes() {
         let place = Place::unique("x");

@@ -168,7 +168,7 @@ impl Arm<'_> {
         made["systemData"] = self.system_data(known.as_ref());
         world.put_resource(&id, made.clone());
         drop(world);
-        Ok(Reply { status: if known.is_some() { 200 } else { 201 }, body: self.shown(&made), begun: None })
+        Ok(self.put(known.is_some(), self.shown(&made)))
     }
 
     fn new_container(&self, id: &str, known: Option<&Value>) -> Value {
@@ -214,7 +214,7 @@ impl Arm<'_> {
         complete(kind, &mut made);
         world.put_resource(&container_id, container);
         world.put_resource(&id, made.clone());
-        Ok(Reply { status: if known.is_some() { 200 } else { 201 }, body: made, begun: None })
+        Ok(self.put(known.is_some(), made))
     }
 
     /// What has to be true of a version that is made.

@@ -5,8 +5,8 @@
 use super::{Answer, Arm, Estate, envelope};
 use crate::entra;
 use crate::online::rules::Refusal;
-use crate::surface::Reply;
 use crate::surface::http::{Incoming, Routes, plain};
+use crate::surface::{Follow, Reply};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -70,6 +70,14 @@ impl Arm<'_> {
         }
     }
 
+    /// The reply to a PUT that is done: what is made in a registry is made by an operation (Registry*_CreateOrUpdate),
+    /// in a workspace at once.
+    pub(super) fn put(&self, known: bool, body: Value) -> Reply {
+        let in_registry = self.keys.get(6).is_some_and(|kind| kind == "registries");
+        let begun = (in_registry && !known).then(|| self.begin("reg", Follow::AsyncOperation, |_, _| {}));
+        Reply { status: if known { 200 } else { 201 }, body, begun }
+    }
+
     fn registry_itself(&self, known: Option<Value>) -> Answer {
         self.allowed()?;
         let id = self.id();
@@ -99,7 +107,7 @@ impl Arm<'_> {
                     made["properties"][field] = value.clone();
                 }
                 self.estate.world().put_resource(&id, made.clone());
-                Ok(Reply { status: if known.is_some() { 200 } else { 201 }, body: made, begun: None })
+                Ok(self.put(known.is_some(), made))
             }
             ("DELETE", known) => {
                 self.estate.world().delete_resource(&id);

@@ -283,7 +283,7 @@ proptest! {
         let other = pinned && first.is_some_and(|found| !is_of(found, &world.content(world.source)));
         let current = world.current();
         if !other {
-            prop_assert_eq!(current.clone(), Some(world.name_of(world.source)));
+            prop_assert_eq!(current.as_ref(), Some(&world.name_of(world.source)));
         }
         if let Some(current) = &current {
             prop_assert!(!world.versions[current].properties.is_archived);

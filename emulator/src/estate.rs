@@ -170,7 +170,7 @@ pub(crate) fn audiences(action: &str) -> &'static [&'static str] {
     if action.starts_with("microsoft.insights/components/query") {
         return &[entra::APPLICATION_INSIGHTS, entra::LOG_ANALYTICS, "https://api.loganalytics.azure.com"];
     }
-    if action.ends_with("/score/action") {
+    if action.ends_with("/score/action") || action.contains("/batchendpoints/jobs/") {
         return &[entra::ML];
     }
     &[entra::ARM, "https://management.core.windows.net"]

@@ -4,6 +4,7 @@ pub mod access;
 mod arm;
 mod automl;
 mod autoscale;
+mod batch;
 mod blob;
 pub mod client_settings;
 mod clock;

@@ -12,7 +12,7 @@ use crate::estate::Estate;
 use crate::schedules::fire;
 use crate::surface::Plane;
 use crate::surface::http::{Incoming, Routes, pairs, response};
-use crate::{arm, autoscale, blob, client_settings, control};
+use crate::{arm, autoscale, batch, blob, client_settings, control};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -199,6 +199,14 @@ impl App {
                     200,
                     &json!({"tenant_discovery_endpoint": address, "api-version": "1.1", "metadata": []}),
                 );
+            }
+            (_, ["endpoints", region, name, "jobs"]) => return batch::answer(&self, incoming, region, name, None),
+            (_, ["endpoints", region, name, "jobs", _]) => {
+                let job = incoming.path.trim_end_matches('/').rsplit('/').next();
+                return batch::answer(&self, incoming, region, name, job);
+            }
+            ("GET", ["mferp", "managementfrontend", workspace @ .., "batchendpoints", name, "jobs"]) => {
+                return batch::listed(&self, incoming, &format!("/{}", workspace.join("/")), name);
             }
             _ => {}
         }

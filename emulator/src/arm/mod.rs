@@ -1,6 +1,7 @@
 //! Azure Resource Manager, but for jobs and online endpoints: who asks, for what, and whether it is allowed.
 
 mod assets;
+mod batch;
 mod codes;
 mod computes;
 mod datastores;
@@ -163,6 +164,7 @@ impl Arm<'_> {
             ["computes", ..] => self.computes(),
             ["datastores", ..] => self.datastores(),
             ["schedules", ..] => self.schedules(),
+            ["batchendpoints", ..] => self.batch_endpoints(),
             ["codes", _, "versions", _, "startpendingupload"] => self.start_upload(),
             ["data" | "models" | "codes" | "environments" | "components", ..] => self.assets(),
             _ => self.generic(),

@@ -3,6 +3,7 @@
 use super::{Answer, Arm, names};
 use crate::online::Fate;
 use crate::online::rules::Refusal;
+use crate::schedules::fire;
 use crate::schedules::trigger::Trigger;
 use crate::surface::{Follow, Reply};
 use crate::tags;
@@ -22,6 +23,7 @@ impl Arm<'_> {
                 known.map(Reply::ok).ok_or_else(missing)
             }
             ("PUT", name) => self.put_schedule(name),
+            ("POST", name) if self.call.segment(2).eq_ignore_ascii_case("trigger") => self.trigger_schedule(name),
             ("DELETE", _) => self.delete_schedule(),
             _ => Ok(Reply::not_allowed()),
         }
@@ -83,6 +85,23 @@ impl Arm<'_> {
             }
         });
         Ok(Reply { status, body: made, begun: Some(begun) })
+    }
+
+    /// Submits the job of an enabled schedule once, beside its times (api-version 2024-01-01-preview).
+    fn trigger_schedule(&self, name: &str) -> Answer {
+        let id = self.id().rsplit_once('/').map(|(schedule, _)| schedule.to_owned()).unwrap_or_default();
+        let known = self.estate.world().resource(&id).cloned();
+        let known = known.ok_or_else(|| Refusal { code: "UserError", ..Refusal::not_found("schedule", name) })?;
+        if known.pointer("/properties/isEnabled") != Some(&Value::Bool(true)) {
+            return Err(Refusal::bad(format!("The schedule {name} is disabled.")));
+        }
+        let job = known.pointer("/properties/action/jobDefinition").and_then(Value::as_object);
+        let job = job.map(|job| fire::named(job, name)).unwrap_or_default();
+        let submission = format!("{name}-{}", self.estate.clock.now().strftime("%Y%m%dT%H%M%SZ"));
+        let jobs = &self.routes.plane.jobs;
+        jobs.put(&self.call.workspace, &submission, job, &self.claims.oid, self.incoming.orders.job.clone())
+            .map_err(|error| Refusal::bad(error.to_string()))?;
+        Ok(Reply::ok(json!({"scheduleActionType": "CreateJob", "submissionId": submission})))
     }
 
     fn delete_schedule(&self) -> Answer {

@@ -29,6 +29,10 @@ impl Durations {
             ("onlineEndpoints/delete", 90.0),
             ("onlineEndpoints/deployments/write", 420.0),
             ("onlineEndpoints/deployments/delete", 120.0),
+            ("batchEndpoints/write", 30.0),
+            ("batchEndpoints/delete", 60.0),
+            ("batchEndpoints/deployments/write", 60.0),
+            ("batchEndpoints/deployments/delete", 30.0),
             (ANY, 5.0),
         ];
         let seconds = seconds.into_iter().map(|(kind, seconds)| (kind.to_owned(), seconds)).collect();

@@ -73,7 +73,7 @@ fn times(schedule: &Value, after: Timestamp, now: Timestamp) -> Vec<Timestamp> {
 }
 
 /// The job, with the schedule it is of.
-fn named(job: &serde_json::Map<String, Value>, schedule: &str) -> serde_json::Map<String, Value> {
+pub(crate) fn named(job: &serde_json::Map<String, Value>, schedule: &str) -> serde_json::Map<String, Value> {
     let mut job = job.clone();
     let properties = job.entry("properties").or_insert_with(|| serde_json::json!({}));
     if let Some(properties) = properties.as_object_mut() {

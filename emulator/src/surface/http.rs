@@ -225,7 +225,9 @@ impl Routes {
             put("location", true);
         }
         // An update that answers 200 has no such header (OnlineEndpoints_CreateOrUpdate, api-version 2025-12-01).
-        if reply.status != 200 && ["oeidp", "odidp", "scidp"].iter().any(|kind| operation.starts_with(kind)) {
+        if reply.status != 200
+            && ["oeidp", "odidp", "scidp", "beidp", "bdidp"].iter().any(|kind| operation.starts_with(kind))
+        {
             response.headers_mut().insert("x-ms-async-operation-timeout", header::HeaderValue::from_static("PT2H"));
         }
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(self.gate.retry_after()));

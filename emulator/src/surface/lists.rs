@@ -44,12 +44,18 @@ impl Call {
         let mut page = json!({"value": all.get(skip..last).unwrap_or_default()});
         if let Some(next) = next {
             let own = self.query.iter().filter(|(key, _)| *key != "$skip");
-            let own = own.map(|(key, value)| (key.as_str(), value.as_str())).chain([("$skip", next.as_str())]);
+            let own = own.map(|(key, value)| (cased(key), value.as_str())).chain([("$skip", next.as_str())]);
             let query: Vec<String> = own.map(|(key, value)| format!("{key}={}", encoded(value))).collect();
             page["nextLink"] = Value::from(format!("{}{path}?{}", self.base, query.join("&")));
         }
         page
     }
+}
+
+/// The name of a parameter as Azure writes it.
+fn cased(key: &str) -> &str {
+    const NAMES: [&str; 6] = ["listViewType", "jobType", "orderBy", "$orderBy", "computeType", "orderByAsc"];
+    NAMES.into_iter().find(|name| name.eq_ignore_ascii_case(key)).unwrap_or(key)
 }
 
 fn encoded(text: &str) -> String {

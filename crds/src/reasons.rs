@@ -191,6 +191,12 @@ reasons! {
     RUN_SUCCEEDED = "RunSucceeded";
     /// A run was due while another was unfinished, and concurrencyPolicy forbids two.
     RUN_SKIPPED = "RunSkipped";
+    /// A run that started in Azure was found there.
+    RUN_FOUND = "RunFound";
+    /// A schedule should have started a run and none was found in Azure.
+    SCHEDULE_MISSED = "ScheduleMissed";
+    /// Requests to the published address run another version from now on.
+    PUBLISHED = "Published";
     /// A newer desired state took the place of this one.
     SUPERSEDED = "Superseded";
     /// The previous revision is kept at 0 % while the new one is watched.

@@ -8,6 +8,10 @@ pub const REF: &str = "azureml-operator-ref";
 pub const ORIGIN: &str = "azureml-operator-origin";
 /// `metadata.uid` of the custom resource.
 pub const UID: &str = "azureml-operator-uid";
+/// On a job that Azure started by a pipeline's schedule or published address: the pipeline's owner id.
+pub const PIPELINE: &str = "azureml-operator-pipeline";
+/// On such a job: `Schedule` or `Published`.
+pub const STARTED_BY: &str = "azureml-operator-started-by";
 /// Digest of a data version's content.
 pub const DIGEST: &str = "azureml-operator-digest";
 /// `<job>/<output>` that a model version came from.

@@ -60,6 +60,10 @@ pub struct Settings {
     #[arg(long, env = "AZUREML_OPERATOR_POLL", default_value = "10s", value_parser = duration)]
     pub poll: Duration,
 
+    /// How often Azure is asked for runs that schedules and published addresses started there: one list a workspace.
+    #[arg(long, env = "AZUREML_OPERATOR_DISCOVER", default_value = "1m", value_parser = duration)]
+    pub discover: Duration,
+
     /// How long Azure may take until a role assignment works; a role that is missing for longer is told as missing.
     #[arg(long, env = "AZUREML_OPERATOR_ROLE_PROPAGATION", default_value = "10m", value_parser = duration)]
     pub role_propagation: Duration,

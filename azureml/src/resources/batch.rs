@@ -155,6 +155,14 @@ impl Workspace {
         self.read("batchEndpoints", &format!("batchEndpoints/{name}"), &[]).await
     }
 
+    /// All batch endpoints.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn batch_endpoints(&self) -> Result<Vec<BatchEndpoint>, Error> {
+        self.read_list("batchEndpoints", "batchEndpoints", &[]).await
+    }
+
     /// Makes or replaces a batch endpoint.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Extra, Map, nullable};
+use super::{Extra, Map, SystemData, nullable};
 use crate::error::Error;
 use crate::lro::Started;
 use crate::workspace::{Workspace, value};
@@ -22,6 +22,9 @@ pub struct Job {
     pub name: String,
     /// Its properties.
     pub properties: JobProperties,
+    /// When it was made.
+    #[serde(skip_serializing)]
+    pub system_data: SystemData,
 }
 
 /// What all jobs have.

@@ -37,6 +37,8 @@ pub type Extra = serde_json::Map<String, serde_json::Value>;
 pub struct SystemData {
     /// As ARM writes it.
     pub created_at: Option<String>,
+    /// As ARM writes it.
+    pub last_modified_at: Option<String>,
 }
 
 impl SystemData {
@@ -44,6 +46,12 @@ impl SystemData {
     #[must_use]
     pub fn created(&self) -> Option<jiff::Timestamp> {
         self.created_at.as_deref()?.parse().ok()
+    }
+
+    /// When it was last changed.
+    #[must_use]
+    pub fn modified(&self) -> Option<jiff::Timestamp> {
+        self.last_modified_at.as_deref()?.parse().ok()
     }
 }
 
@@ -81,7 +89,7 @@ mod tests {
             "2026-11-24T01:16:37.459094+01:00",
         ];
         for text in spellings {
-            let made = SystemData { created_at: Some(text.to_owned()) }.created();
+            let made = SystemData { created_at: Some(text.to_owned()), ..SystemData::default() }.created();
             assert_eq!(made.map(|at| at.as_second()), Some(1_795_479_397), "{text}");
         }
         assert_eq!(SystemData::default().created(), None);

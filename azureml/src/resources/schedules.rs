@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Extra, Map, nullable};
+use super::{Extra, Map, SystemData, nullable};
 use crate::error::Error;
 use crate::lro::Started;
 use crate::workspace::Workspace;
@@ -20,6 +20,9 @@ pub struct Schedule {
     pub name: String,
     /// Its properties.
     pub properties: ScheduleProperties,
+    /// When it was made and changed.
+    #[serde(skip_serializing)]
+    pub system_data: SystemData,
 }
 
 /// A schedule's properties.

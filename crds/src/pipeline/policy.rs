@@ -64,7 +64,7 @@ pub struct Schedule {
     /// Minute, hour, `*`, `*` and day of the week (0 is Sunday), e.g. `0 3 * * 1`: Azure ML ignores a cron's day of the
     /// month and month.
     #[schemars(length(min = 9, max = 100))]
-    #[x_kube(validation = Rule::new(r"self.matches('^[0-9*,/-]+ [0-9*,/-]+ \\* \\* [0-9*,/-]+$')").message("write five fields with * in the third and fourth, e.g. 0 3 * * 1 (Mondays at three): Azure ML ignores a cron's day of the month and month"))]
+    #[x_kube(validation = Rule::new(r"self.matches('^(\\*|[1-5]?[0-9](-[1-5]?[0-9])?)(/[1-9][0-9]?)?(,(\\*|[1-5]?[0-9](-[1-5]?[0-9])?)(/[1-9][0-9]?)?)* (\\*|(1?[0-9]|2[0-3])(-(1?[0-9]|2[0-3]))?)(/[1-9][0-9]?)?(,(\\*|(1?[0-9]|2[0-3])(-(1?[0-9]|2[0-3]))?)(/[1-9][0-9]?)?)* \\* \\* (\\*|[0-7](-[0-7])?)(/[1-9][0-9]?)?(,(\\*|[0-7](-[0-7])?)(/[1-9][0-9]?)?)*$')").message("write five fields of numbers (minute 0-59, hour 0-23, *, *, day of the week 0-7), e.g. 0 3 * * 1 (Mondays at three): Azure ML ignores a cron's day of the month and month, and knows no seconds"))]
     pub cron: String,
     /// The time zone, by its IANA name, e.g. `Europe/Berlin`; absent: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]

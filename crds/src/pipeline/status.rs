@@ -100,6 +100,13 @@ pub struct ScheduleStatus {
     /// It starts no runs at present.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
+    /// The last time at which it should have started a run and none was found in Azure; absent once it has started one
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Time>,
+    /// The schedule's resource. Recorded before it is first written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureObject>,
 }
 
 /// The published address.
@@ -117,18 +124,22 @@ pub struct PublishedStatus {
     /// The deployment that is the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<String>,
+    /// The endpoint's resource. Recorded before it is first written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureObject>,
 }
 
 /// How far the search for runs that started in Azure has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Discovery {
-    /// Jobs created before this were seen.
+    /// Jobs created before this were dealt with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Time>,
-    /// Jobs created at that very moment that were seen; at most 20.
+    /// Jobs created since that were dealt with: Azure's lists may show a job later than one that was made after it; at
+    /// most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 100))]
     pub jobs: Vec<String>,
 }
 

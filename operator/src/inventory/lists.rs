@@ -5,10 +5,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use azureml::resources::batch::{BatchDeployment, BatchEndpoint};
 use azureml::resources::computes::Compute;
 use azureml::resources::data::AssetContainer;
+use azureml::resources::jobs::Job;
 use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
 use azureml::resources::role_assignments::RoleAssignment;
+use azureml::resources::schedules::Schedule;
 use azureml::resources::workspaces::WorkspaceResource;
 
 use super::shared::{Listed, Shared};
@@ -23,6 +26,11 @@ pub struct Lists {
     models: Shared<AssetContainer>,
     endpoints: Shared<OnlineEndpoint>,
     computes: Shared<Compute>,
+    schedules: Shared<Schedule>,
+    batch_endpoints: Shared<BatchEndpoint>,
+    /// Of those alone that Azure started for pipelines.
+    started_jobs: Shared<Job>,
+    batch_deployments: Many<BatchDeployment>,
     deployments: Many<OnlineDeployment>,
     roles: Many<RoleAssignment>,
 }
@@ -57,6 +65,10 @@ impl Lists {
             models: Shared::default(),
             endpoints: Shared::default(),
             computes: Shared::default(),
+            schedules: Shared::default(),
+            batch_endpoints: Shared::default(),
+            started_jobs: Shared::default(),
+            batch_deployments: Many::default(),
             deployments: Many::default(),
             roles: Many::default(),
         }
@@ -72,6 +84,18 @@ impl Lists {
     #[must_use]
     pub fn deployments(&self) -> &Many<OnlineDeployment> {
         &self.deployments
+    }
+
+    /// The deployments of batch endpoints.
+    #[must_use]
+    pub fn batch_deployments(&self) -> &Many<BatchDeployment> {
+        &self.batch_deployments
+    }
+
+    /// The jobs that Azure started for pipelines.
+    #[must_use]
+    pub fn started_jobs(&self) -> &Shared<Job> {
+        &self.started_jobs
     }
 
     /// The roles of principals.
@@ -177,6 +201,44 @@ impl List for Computes {
 
     async fn one(azure: &azureml::Workspace, name: &str) -> Result<Option<Compute>, azureml::Error> {
         azure.compute(name).await
+    }
+}
+
+/// Schedules.
+pub struct Schedules;
+
+impl List for Schedules {
+    type Entry = Schedule;
+
+    fn kept(lists: &Lists) -> &Shared<Schedule> {
+        &lists.schedules
+    }
+
+    async fn all(azure: &azureml::Workspace) -> Result<Vec<Schedule>, azureml::Error> {
+        azure.schedules().await
+    }
+
+    async fn one(azure: &azureml::Workspace, name: &str) -> Result<Option<Schedule>, azureml::Error> {
+        azure.schedule(name).await
+    }
+}
+
+/// Batch endpoints.
+pub struct BatchEndpoints;
+
+impl List for BatchEndpoints {
+    type Entry = BatchEndpoint;
+
+    fn kept(lists: &Lists) -> &Shared<BatchEndpoint> {
+        &lists.batch_endpoints
+    }
+
+    async fn all(azure: &azureml::Workspace) -> Result<Vec<BatchEndpoint>, azureml::Error> {
+        azure.batch_endpoints().await
+    }
+
+    async fn one(azure: &azureml::Workspace, name: &str) -> Result<Option<BatchEndpoint>, azureml::Error> {
+        azure.batch_endpoint(name).await
     }
 }
 

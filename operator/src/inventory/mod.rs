@@ -13,10 +13,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use azureml::resources::batch::BatchDeployment;
+use azureml::resources::jobs::Job;
 use azureml::resources::models::ModelVersion;
 use azureml::resources::online::OnlineDeployment;
 use azureml::resources::role_assignments::RoleAssignment;
-use azureml_crds::{AmlResource, AmlWorkspace};
+use azureml_crds::{AmlResource, AmlWorkspace, tags};
 use jiff::Timestamp;
 
 use self::full_look::FullLooks;
@@ -166,6 +168,38 @@ impl Inventory {
         let azure = &workspace.azure;
         let kept = self.lists(&workspace.object, azure).deployments().of(endpoint);
         self.whole(&kept, object, look, || azure.online_deployments(endpoint)).await
+    }
+
+    /// The deployments of a batch endpoint.
+    ///
+    /// # Errors
+    /// As [`Inventory::look`].
+    pub async fn batch_deployments(
+        &self,
+        workspace: &Workspace,
+        object: &impl AmlResource,
+        endpoint: &str,
+        look: Look,
+    ) -> Result<Vec<BatchDeployment>, Error> {
+        let azure = &workspace.azure;
+        let kept = self.lists(&workspace.object, azure).batch_deployments().of(endpoint);
+        self.whole(&kept, object, look, || azure.batch_deployments(endpoint)).await
+    }
+
+    /// The jobs that Azure started for pipelines of the workspace, no older than this.
+    ///
+    /// # Errors
+    /// Why there is no list.
+    pub async fn started_jobs(
+        &self,
+        workspace: &Workspace,
+        object: &impl AmlResource,
+        age: Duration,
+    ) -> Result<Vec<Arc<Job>>, Error> {
+        let azure = &workspace.azure;
+        let asked = Asked { max_age: rest::list_age(age), ..self.asked(object) };
+        let lists = self.lists(&workspace.object, azure);
+        lists.started_jobs().all(asked, || azure.jobs(Some(tags::PIPELINE))).await
     }
 
     /// The role assignments of a principal in the workspace.

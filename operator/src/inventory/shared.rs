@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex as Lock};
 use std::time::{Duration, Instant};
 
 use azureml::ArmId;
+use azureml::resources::batch::{BatchDeployment, BatchEndpoint};
 use azureml::resources::computes::Compute;
 use azureml::resources::data::AssetContainer;
+use azureml::resources::jobs::Job;
 use azureml::resources::online::{OnlineDeployment, OnlineEndpoint};
 use azureml::resources::role_assignments::RoleAssignment;
+use azureml::resources::schedules::Schedule;
 use azureml::resources::workspaces::WorkspaceResource;
 use tokio::sync::Mutex;
 
@@ -46,6 +49,30 @@ impl Listed for WorkspaceResource {
 }
 
 impl Listed for RoleAssignment {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for Schedule {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for BatchEndpoint {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for BatchDeployment {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Listed for Job {
     fn id(&self) -> &str {
         &self.id
     }

@@ -21,6 +21,10 @@ pub mod causes {
     pub const DATASET_CHANGE: &str = "DatasetChange";
     /// A person asked.
     pub const MANUAL: &str = "Manual";
+    /// The schedule in Azure came to its time.
+    pub const SCHEDULE: &str = "Schedule";
+    /// Somebody sent a request to the published address.
+    pub const PUBLISHED: &str = "Published";
 }
 
 /// The hash of what is run: when it runs, and what is kept, does not matter.
@@ -50,6 +54,12 @@ pub fn run_name(pipeline: &str, owner: &Owner, key: &CauseKey, token: Option<&st
     let (id, inputs) = (owner.id.to_string(), key.inputs.join(","));
     let parts = [id.as_str(), &key.spec_hash, &inputs, token.unwrap_or_default()];
     format!("{pipeline}-{}", short_hash(&parts, NAME_HASH))
+}
+
+/// The name of the run that shows a job which Azure started.
+#[must_use]
+pub fn shown_name(pipeline: &str, owner: &Owner, job: &str) -> String {
+    format!("{pipeline}-{}", short_hash(&[&owner.id.to_string(), "job", job], NAME_HASH))
 }
 
 /// A hash of texts, in the letters that names in Kubernetes and Azure both may have.

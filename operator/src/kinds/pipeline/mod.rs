@@ -1,24 +1,36 @@
 //! AmlPipeline: a definition that is checked, resolved, and run when its triggers say so.
 //!
-//! Nothing in Azure stands for the definition itself: each run brings it along. So this kind's actions are all on its
-//! children, the AmlPipelineRuns.
+//! Nothing in Azure stands for the definition itself: each run brings it along. What a pipeline may have there are a
+//! schedule and a published address, by which Azure starts runs of its own; they are found and shown as
+//! AmlPipelineRuns like all others.
 
 mod apply;
 pub mod cause;
 mod cleanup;
+mod cron;
+mod discovery;
+mod footprint;
 mod observe;
 mod plan;
+#[cfg(test)]
+mod properties;
+mod publication;
 pub mod resolve;
+mod schedule;
 mod status;
+mod upkeep;
 pub mod validate;
+mod zones;
 
 use azureml_crds::AmlPipeline;
-use azureml_crds::pipeline::{AmlPipelineStatus, CauseKey};
+use azureml_crds::pipeline::{AmlPipelineStatus, CauseKey, Discovery};
 use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::events::Note;
+use crate::inventory::Look;
+use crate::ownership::Origin;
 use crate::shell::{Cleanup, Kind, Plan};
 
 pub use observe::{Observed, RunSummary};
@@ -52,8 +64,40 @@ pub enum Action {
     },
     /// Stop a run that a newer one takes the place of.
     CancelRun(String),
-    /// Remove a finished run from the cluster.
-    DeleteRun(String),
+    /// Remove finished runs from the cluster.
+    DeleteRuns(Vec<String>),
+    /// Show runs that Azure started.
+    ShowRuns(Vec<discovery::Found>),
+    /// All runs that Azure started are dealt with, up to this mark.
+    Remember(Discovery),
+    /// The schedule started no run at this time.
+    TellMissed(Timestamp),
+    /// Make the schedule, or put it again.
+    PutSchedule {
+        /// Why, as a constant of [`azureml_crds::reasons`].
+        reason: &'static str,
+    },
+    /// Let the schedule start no runs.
+    DisableSchedule,
+    /// Remove the schedule.
+    DeleteSchedule,
+    /// Make the version of the pipeline component that is published.
+    PutComponent,
+    /// Make the batch endpoint, or mark it as ours.
+    PutEndpoint {
+        /// How it comes to us.
+        origin: Origin,
+        /// Why, as a constant of [`azureml_crds::reasons`].
+        reason: &'static str,
+    },
+    /// Make the deployment that is to serve.
+    PutDeployment,
+    /// Let the endpoint's requests go to it.
+    SetDefault,
+    /// Remove a deployment that has served.
+    DeleteDeployment(String),
+    /// Remove the endpoint with all behind it.
+    DeleteEndpoint,
 }
 
 impl Kind for Pipelines {
@@ -62,7 +106,15 @@ impl Kind for Pipelines {
     type Action = Action;
 
     async fn observe(context: &Context, object: &AmlPipeline) -> Result<Observed, Error> {
-        observe::observe(context, object).await
+        observe::observe(context, object, Look::Itself).await
+    }
+
+    async fn glance(context: &Context, object: &AmlPipeline) -> Result<Option<Observed>, Error> {
+        let status = object.status.clone().unwrap_or_default();
+        if !footprint::concerns(object, &status) {
+            return Ok(None);
+        }
+        observe::observe(context, object, Look::Lists).await.map(Some)
     }
 
     fn plan(object: &AmlPipeline, observed: &Observed, now: Timestamp) -> Plan<Action> {
@@ -78,11 +130,11 @@ impl Kind for Pipelines {
         apply::apply(context, object, observed, action).await
     }
 
-    fn status(object: &AmlPipeline, observed: &Observed, _now: Timestamp) -> AmlPipelineStatus {
-        status::status(object, observed)
+    fn status(object: &AmlPipeline, observed: &Observed, now: Timestamp) -> AmlPipelineStatus {
+        status::status(object, observed, now)
     }
 
-    async fn cleanup(_context: &Context, _object: &AmlPipeline) -> Result<Cleanup, Error> {
-        Ok(cleanup::cleanup())
+    async fn cleanup(context: &Context, object: &AmlPipeline) -> Result<Cleanup, Error> {
+        cleanup::cleanup(context, object).await
     }
 }

@@ -8,10 +8,12 @@ use azureml_crds::{AmlPipeline, AmlPipelineRun, AmlResource};
 use jiff::Timestamp;
 use kube::api::Api;
 
+use super::footprint::{self, Footprint};
 use super::resolve::{Resolved, resolve};
-use super::{cause, validate};
+use super::{cause, publication, validate};
 use crate::context::Context;
 use crate::error::{Error, Halt};
+use crate::inventory::Look;
 use crate::ownership::Owner;
 
 /// A run, in short.
@@ -23,6 +25,8 @@ pub struct RunSummary {
     pub phase: Phase,
     /// The operator made it, for this pipeline.
     pub ours: bool,
+    /// The job of Azure's own making that it shows.
+    pub imports: Option<String>,
     /// It is on its way out, or was asked to stop.
     pub leaving: bool,
     /// When it was made.
@@ -56,23 +60,44 @@ pub struct Observed {
     pub last_cause: Option<CauseKey>,
     /// The commands that were carried out.
     pub handled: BTreeMap<String, String>,
+    /// Azure, where the pipeline has something there by itself.
+    pub azure: Option<azureml::Workspace>,
+    /// What it has there.
+    pub footprint: Option<Footprint>,
 }
 
-pub async fn observe(context: &Context, object: &AmlPipeline) -> Result<Observed, Error> {
+pub async fn observe(context: &Context, object: &AmlPipeline, look: Look) -> Result<Observed, Error> {
     let status = object.status.clone().unwrap_or_default();
-    let resolved = match validate::validate(&object.spec) {
-        Err(halt) => Err(halt),
-        Ok(()) => match context.workspace(object, &object.spec.workspace_ref.name).await {
-            Ok(workspace) => resolve(context, object.namespace(), &workspace, &object.spec, &[]),
-            Err(Error::Halt(halt)) => Err(halt),
-            Err(error) => return Err(error),
-        },
+    let workspace = match context.workspace(object, &object.spec.workspace_ref.name).await {
+        Ok(workspace) => Ok(workspace),
+        Err(Error::Halt(halt)) => Err(halt),
+        Err(error) => return Err(error),
+    };
+    let resolved = match (validate::validate(&object.spec), &workspace) {
+        (Err(halt), _) => Err(halt),
+        (Ok(()), Ok(workspace)) => resolve(context, object.namespace(), workspace, &object.spec, &[]),
+        (Ok(()), Err(halt)) => Err(halt.clone()),
+    };
+    let owner = context.owner(object);
+    let runs = runs(context, object, &status.active_runs).await?;
+    // Before such a run is pruned, it is remembered that its job was dealt with.
+    let shows = runs.iter().any(|run| run.ours && run.imports.is_some());
+    let footprint = match &workspace {
+        Ok(workspace) if shows || footprint::concerns(object, &status) => {
+            let publish = object.spec.publish.is_some();
+            let wanted = resolved.as_ref().ok().filter(|_| publish);
+            let wanted = wanted.map(|resolved| publication::wanted(object, resolved, &owner));
+            Some(footprint::read(context, object, workspace, wanted, shows, look).await?)
+        }
+        _ => None,
     };
     Ok(Observed {
-        owner: context.owner(object),
+        azure: workspace.ok().map(|workspace| workspace.azure),
+        footprint,
+        owner,
         spec_hash: cause::spec_hash(&object.spec),
         resolved,
-        runs: runs(context, object, &status.active_runs).await?,
+        runs,
         last_cause: status.last_cause,
         handled: status.handled,
     })
@@ -105,6 +130,7 @@ pub fn summary(pipeline: &AmlPipeline, run: &AmlPipelineRun) -> RunSummary {
         name: run.name().to_owned(),
         phase: status.map(|status| status.phase).unwrap_or_default(),
         ours: is_child(run, pipeline.uid()),
+        imports: run.spec.import_job.clone(),
         leaving: run.is_deleting() || run.spec.state.is_some(),
         created: run.metadata.creation_timestamp.as_ref().map(|at| at.0).unwrap_or_default(),
         completed: status.and_then(|status| status.completion_time.as_ref()).map(|at| at.0),

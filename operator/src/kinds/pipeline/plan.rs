@@ -6,12 +6,11 @@ use azureml_crds::{AmlPipeline, AmlResource, annotations, conditions, reasons};
 use jiff::{SignedDuration, Timestamp};
 
 use super::cause::{self, causes, run_name};
-use super::{Action, Observed, RunSummary};
+use super::{Action, Observed, RunSummary, upkeep};
 use crate::shell::{After, Extra, Next, Plan, Standing};
 
-/// Runs that are kept where the spec does not say.
-const KEEP_SUCCEEDED: usize = 5;
-const KEEP_FAILED: usize = 3;
+/// Finished runs that are removed at a time.
+const AT_ONCE: usize = 20;
 /// Under which the annotation's value is remembered as carried out.
 pub const RUN_COMMAND: &str = "run";
 
@@ -29,25 +28,35 @@ pub fn plan(object: &AmlPipeline, observed: &Observed, now: Timestamp) -> Plan<A
 }
 
 fn decide(object: &AmlPipeline, observed: &Observed, now: Timestamp) -> Plan<Action> {
-    let resolved = match &observed.resolved {
+    let resolved = observed.resolved.as_ref();
+    let upkeep = observed
+        .footprint
+        .as_ref()
+        .map(|footprint| upkeep::plan(object, footprint, resolved, &observed.runs, now))
+        .unwrap_or_else(|| Plan::ready(""));
+    let resolved = match resolved {
         Ok(resolved) => resolved,
-        Err(halt) => {
-            return Plan { next: Next::Rest, standing: Standing::from(halt), extras: Vec::new() };
-        }
+        Err(halt) => return Plan { next: upkeep.next, standing: Standing::from(halt), extras: Vec::new() },
+    };
+    let standing = match upkeep.standing {
+        Standing::Ready { .. } => ready(observed),
+        other => other,
     };
     let key = cause::key(&observed.spec_hash, &resolved.inputs);
-    let ready = ready(observed);
     if let Some(due) = due(object, observed, &key) {
         let name = run_name(object.name(), &observed.owner, &due.key, due.token.as_deref());
-        if let Some(plan) = start(object, observed, due, name) {
-            return plan;
+        if let Some(action) = start(object, observed, due, name) {
+            return Plan { next: Next::Act(action), standing, extras: Vec::new() };
         }
     }
-    match expired(object, &observed.runs, now) {
-        Expired::Now(name) => Plan { next: Next::Act(Action::DeleteRun(name)), standing: ready, extras: Vec::new() },
-        Expired::At(at) => Plan { next: Next::Wait(After::Until(at)), standing: ready, extras: Vec::new() },
-        Expired::Nothing => Plan { next: Next::Rest, standing: ready, extras: Vec::new() },
-    }
+    let next = match (upkeep.next, expired(object, &observed.runs, now)) {
+        (next @ (Next::Act(_) | Next::Record), _) => next,
+        (_, Expired::Now(names)) => Next::Act(Action::DeleteRuns(names)),
+        (Next::Wait(After::Until(one)), Expired::At(other)) => Next::Wait(After::Until(one.min(other))),
+        (Next::Rest, Expired::At(at)) => Next::Wait(After::Until(at)),
+        (next, _) => next,
+    };
+    Plan { next, standing, extras: Vec::new() }
 }
 
 fn ready(observed: &Observed) -> Standing {
@@ -81,48 +90,47 @@ fn due(object: &AmlPipeline, observed: &Observed, key: &CauseKey) -> Option<Due>
 }
 
 /// What is done about a run that is due; `None` while it waits in the queue.
-fn start(object: &AmlPipeline, observed: &Observed, due: Due, name: String) -> Option<Plan<Action>> {
+fn start(object: &AmlPipeline, observed: &Observed, due: Due, name: String) -> Option<Action> {
     let policy = object.spec.run.as_ref().and_then(|run| run.concurrency_policy).unwrap_or_default();
-    let act = |action| Some(Plan { next: Next::Act(action), standing: ready(observed), extras: Vec::new() });
     if observed.runs.iter().any(|run| run.name == name) {
-        return act(Action::Settle { key: due.key, token: due.token, skipped_for: None });
+        return Some(Action::Settle { key: due.key, token: due.token, skipped_for: None });
     }
-    let active: Vec<&RunSummary> = observed.runs.iter().filter(|run| run.ours && run.is_active()).collect();
+    // What Azure starts by itself asks nobody for leave.
+    let counts = |run: &&RunSummary| run.ours && run.is_active() && run.imports.is_none();
+    let active: Vec<&RunSummary> = observed.runs.iter().filter(counts).collect();
     let Some(first) = active.first() else {
-        return act(Action::CreateRun { name, cause: due.cause, key: due.key, token: due.token });
+        return Some(Action::CreateRun { name, cause: due.cause, key: due.key, token: due.token });
     };
     match policy {
         ConcurrencyPolicy::Forbid => {
-            act(Action::Settle { key: due.key, token: due.token, skipped_for: Some(first.name.clone()) })
+            Some(Action::Settle { key: due.key, token: due.token, skipped_for: Some(first.name.clone()) })
         }
         ConcurrencyPolicy::Queue => None,
         ConcurrencyPolicy::Replace => {
-            active.iter().find(|run| !run.leaving).and_then(|run| act(Action::CancelRun(run.name.clone())))
+            active.iter().find(|run| !run.leaving).map(|run| Action::CancelRun(run.name.clone()))
         }
     }
 }
 
-/// A finished run that is kept no longer.
+/// Finished runs that are kept no longer.
 enum Expired {
-    Now(String),
+    Now(Vec<String>),
     At(Timestamp),
     Nothing,
 }
 
 fn expired(object: &AmlPipeline, runs: &[RunSummary], now: Timestamp) -> Expired {
     let history = object.spec.run.as_ref().and_then(|run| run.history.clone()).unwrap_or_default();
-    let count = |own: Option<i32>, otherwise| own.and_then(|count| usize::try_from(count).ok()).unwrap_or(otherwise);
+    let keep = upkeep::keep(&history);
     let finished = |good: bool| {
         runs.iter()
             .filter(move |run| run.ours && !run.leaving_now() && run.phase.is_finished())
             .filter(move |run| (run.phase == Phase::Succeeded) == good)
     };
-    let beyond = finished(true)
-        .skip(count(history.succeeded, KEEP_SUCCEEDED))
-        .chain(finished(false).skip(count(history.failed, KEEP_FAILED)))
-        .last();
-    if let Some(run) = beyond {
-        return Expired::Now(run.name.clone());
+    let beyond = finished(true).skip(keep.succeeded).chain(finished(false).skip(keep.failed));
+    let beyond: Vec<String> = beyond.map(|run| run.name.clone()).take(AT_ONCE).collect();
+    if !beyond.is_empty() {
+        return Expired::Now(beyond);
     }
     let Some(ttl) = history.ttl else { return Expired::Nothing };
     let ttl = SignedDuration::try_from(ttl.std()).unwrap_or(SignedDuration::MAX);
@@ -131,7 +139,7 @@ fn expired(object: &AmlPipeline, runs: &[RunSummary], now: Timestamp) -> Expired
         .filter_map(|run| Some((run.completed?.checked_add(ttl).ok()?, run.name.clone())))
         .min();
     match ends {
-        Some((at, name)) if at <= now => Expired::Now(name),
+        Some((at, name)) if at <= now => Expired::Now(vec![name]),
         Some((at, _)) => Expired::At(at),
         None => Expired::Nothing,
     }

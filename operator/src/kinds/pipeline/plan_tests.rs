@@ -28,6 +28,8 @@ fn observed(version: &str) -> Observed {
         runs: Vec::new(),
         last_cause: None,
         handled: Default::default(),
+        azure: None,
+        footprint: None,
     }
 }
 
@@ -37,6 +39,7 @@ fn run(name: &str, phase: Phase, at: i64) -> RunSummary {
         name: name.into(),
         phase,
         ours: true,
+        imports: None,
         leaving: false,
         created: at,
         completed: phase.is_finished().then_some(at),
@@ -103,7 +106,7 @@ fn a_run_that_is_due_while_another_is_unfinished_follows_the_policy() {
 }
 
 #[test]
-fn finished_runs_beyond_the_history_go_oldest_first() {
+fn finished_runs_beyond_the_history_or_their_time_go() {
     let object = pipeline(json!({"history": {"succeeded": 1, "failed": 1, "ttl": "10m"}}));
     let mut seen = observed("1");
     seen.runs = vec![
@@ -112,11 +115,11 @@ fn finished_runs_beyond_the_history_go_oldest_first() {
         run("b", Phase::Succeeded, 970),
         run("a", Phase::Succeeded, 960),
     ];
-    assert_eq!(next(&object, &seen), Next::Act(Action::DeleteRun("a".into())));
+    assert_eq!(next(&object, &seen), Next::Act(Action::DeleteRuns(vec!["b".into(), "a".into()])));
     seen.runs.truncate(2);
     assert_eq!(next(&object, &seen), Next::Wait(After::Until(Timestamp::from_second(980 + 600).unwrap())));
     seen.runs[1].completed = Some(Timestamp::from_second(300).unwrap());
-    assert_eq!(next(&object, &seen), Next::Act(Action::DeleteRun("c".into())));
+    assert_eq!(next(&object, &seen), Next::Act(Action::DeleteRuns(vec!["c".into()])));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use azureml_crds::pipeline::{AmlPipelineSpec, Step};
 use azureml_crds::reasons;
 
+use super::schedule;
 use crate::error::Halt;
 
 /// The output of an AutoML step.
@@ -23,6 +24,9 @@ pub fn validate(spec: &AmlPipelineSpec) -> Result<(), Halt> {
             resolves(spec, &outputs, step, &field, &from)?;
         }
         algorithms(step)?;
+    }
+    if let Some(schedule) = spec.run.as_ref().and_then(|run| run.schedule.as_ref()) {
+        schedule::times(schedule)?;
     }
     acyclic(spec)
 }
@@ -68,15 +72,6 @@ fn supported(spec: &AmlPipelineSpec) -> Result<(), Halt> {
             format!("{field} is not supported by this release of the operator. Remove it{instead}."),
         ))
     };
-    if spec.run.as_ref().is_some_and(|run| run.schedule.is_some()) {
-        return unsupported(
-            "spec.run.schedule",
-            ", and let spec.run.triggers or the annotation azureml.dev/run start runs",
-        );
-    }
-    if spec.publish.is_some() {
-        return unsupported("spec.publish", ", and start runs by creating AmlPipelineRuns");
-    }
     match spec.steps.iter().find(|step| step.automl.is_none()) {
         Some(step) if step.command.is_some() => {
             unsupported(&format!("spec.steps[{}].command", step.name), ", and use an automl step")
@@ -208,9 +203,16 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_said_plainly() {
-        let mut scheduled = spec(&[("a", "training")]);
-        scheduled.run = serde_json::from_value(json!({"schedule": {"cron": "0 3 * * 1"}})).unwrap();
-        assert_eq!(validate(&scheduled).unwrap_err().reason, reasons::UNSUPPORTED);
+    fn a_schedule_that_azure_can_t_express_is_said_with_its_field() {
+        for (schedule, words) in [
+            (json!({"cron": "0 3 1 * *"}), "spec.run.schedule.cron"),
+            (json!({"cron": "0 3 * * 1", "timeZone": "Europe/Springfield"}), "spec.run.schedule.timeZone"),
+        ] {
+            let mut scheduled = spec(&[("a", "training")]);
+            scheduled.run = serde_json::from_value(json!({"schedule": schedule})).unwrap();
+            let halt = validate(&scheduled).unwrap_err();
+            assert_eq!(halt.reason, reasons::INVALID_SPEC);
+            assert!(halt.message.contains(words), "{}", halt.message);
+        }
     }
 }

@@ -85,6 +85,7 @@ impl Options {
             ["--poll", self.poll],
             ["--stalled-retry", self.stalled_retry],
             ["--max-backoff", "2s"],
+            ["--discover", "1s"],
             ["--log", self.log],
             ["--role-propagation", "20s"],
         ]

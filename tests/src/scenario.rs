@@ -78,6 +78,18 @@ impl Scenario {
         Self::prepare(world, cluster, name).await
     }
 
+    /// As [`Scenario::lone`], with an emulator of its own, whose clock the test may step; the test stops it.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub async fn apart(world: &Arc<World>, name: &str) -> Result<Self> {
+        let (cluster, emulator) = (world.lone_cluster().await?, Arc::new(Emulator::start().await?));
+        let place = Place::unique(name);
+        let namespace = format!("{name}-{}", &place.location["region".len()..]);
+        let azure = Azure::new(&emulator, place).await?;
+        Self::with_emulator(world, cluster, emulator, namespace, azure).await
+    }
+
     async fn prepare(world: &Arc<World>, cluster: Arc<Cluster>, name: &str) -> Result<Self> {
         let place = Place::unique(name);
         let namespace = format!("{name}-{}", &place.location["region".len()..]);
@@ -103,7 +115,18 @@ impl Scenario {
     }
 
     async fn in_namespace(world: &Arc<World>, cluster: Arc<Cluster>, namespace: String, azure: Azure) -> Result<Self> {
-        let (emulator, site) = (world.emulator().await?, world.site().await?);
+        let emulator = world.emulator().await?;
+        Self::with_emulator(world, cluster, emulator, namespace, azure).await
+    }
+
+    async fn with_emulator(
+        world: &Arc<World>,
+        cluster: Arc<Cluster>,
+        emulator: Arc<Emulator>,
+        namespace: String,
+        azure: Azure,
+    ) -> Result<Self> {
+        let site = world.site().await?;
         let since = emulator.position().await?;
         let audited = cluster.audit().map_or(0, |audit| audit.position());
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});

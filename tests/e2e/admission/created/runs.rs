@@ -224,12 +224,16 @@ fn schedules() -> Vec<Refused> {
     let schedule = |what, schedule: Value, message| {
         refused_spec("AmlPipeline", what, json!({"run": {"schedule": schedule}}), message)
     };
-    let cron = "write five fields with * in the third and fourth, e.g. 0 3 * * 1";
+    let cron = "write five fields of numbers (minute 0-59, hour 0-23, *, *, day of the week 0-7), e.g. 0 3 * * 1";
     vec![
         schedule("a day of the month", json!({"cron": "0 3 1 * *"}), cron),
         schedule("a month", json!({"cron": "0 3 * 6 1"}), cron),
         schedule("six fields", json!({"cron": "0 0 3 * * 1"}), cron),
         schedule("a macro", json!({"cron": "@midnight"}), cron),
+        schedule("four fields", json!({"cron": "0 3 * * "}), cron),
+        schedule("the name of a day", json!({"cron": "0 3 * * mon"}), cron),
+        schedule("a minute of 61", json!({"cron": "61 3 * * 1"}), cron),
+        schedule("a step of 0", json!({"cron": "*/0 3 * * 1"}), cron),
         schedule(
             "a zone with a space",
             json!({"cron": "0 3 * * 1", "timeZone": "W. Europe Standard Time"}),

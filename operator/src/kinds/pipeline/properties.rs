@@ -25,7 +25,7 @@ use crate::ownership::{Origin, Owner};
 use crate::shell::Next;
 
 /// Something that happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     /// The operator looks once.
     Pass(Loss),

@@ -23,13 +23,13 @@ pub fn tests(suite: &mut Suite) {
 
 /// A table: its columns, and its rows.
 #[derive(Clone, Debug)]
-struct Table {
-    columns: Vec<String>,
-    rows: Vec<Vec<String>>,
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn read(text: &[u8]) -> Result<Self> {
+    pub fn read(text: &[u8]) -> Result<Self> {
         let mut reader = csv::Reader::from_reader(text);
         let columns = reader.headers()?.iter().map(str::to_owned).collect();
         let records = reader.records().collect::<std::result::Result<Vec<_>, _>>()?;
@@ -37,7 +37,7 @@ impl Table {
         Ok(Self { columns, rows })
     }
 
-    fn column(&self, name: &str) -> Result<usize> {
+    pub fn column(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| column == name).doing(format_args!("column {name}"))
     }
 
@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-fn dataset(url: &str) -> Value {
+pub fn dataset(url: &str) -> Value {
     json!({"type": "Table", "source": {"web": {"url": url, "refreshInterval": "1s"}}})
 }
 
@@ -69,7 +69,7 @@ fn pipeline(dataset: &str, target: &str, algorithms: &[&str]) -> Value {
         "run": {"triggers": ["SpecChange", "DatasetChange"]}})
 }
 
-fn cluster() -> Value {
+pub fn cluster() -> Value {
     json!({"size": "Standard_DS3_v2", "scale": {"minNodes": 0, "maxNodes": 1}})
 }
 
@@ -104,7 +104,7 @@ async fn penguins(world: Arc<World>) -> Result {
 }
 
 /// All rows without the target; numbers as numbers, what is missing as null.
-fn request(table: &Table, target: &str) -> Result<Value> {
+pub fn request(table: &Table, target: &str) -> Result<Value> {
     let target = table.column(target)?;
     let numbers: BTreeSet<usize> = (0..table.columns.len())
         .filter(|column| table.rows.iter().all(|row| row[*column] == "NA" || row[*column].parse::<f64>().is_ok()))

@@ -22,6 +22,7 @@ mod rest;
 mod rollout;
 mod schedules;
 mod secrets;
+mod shapes;
 mod small;
 mod storm;
 mod suite;
@@ -54,6 +55,7 @@ fn main() -> std::io::Result<ExitCode> {
     rollout::tests(&mut suite);
     schedules::tests(&mut suite);
     secrets::tests(&mut suite);
+    shapes::tests(&mut suite);
     storm::tests(&mut suite);
     ways_in::tests(&mut suite);
     workspace::tests(&mut suite);

@@ -12,6 +12,7 @@
 pub mod automl;
 mod estimators;
 mod features;
+mod forecast;
 mod linear;
 mod matrix;
 pub mod metrics;
@@ -26,7 +27,8 @@ pub use automl::{AutoMl, AutoMlError, Data, EndReason, Event, Outcome, TrialRepo
 pub use metrics::{ConfusionMatrix, Metrics};
 pub use model::{Model, ModelError};
 pub use settings::{
-    Algorithm, AutoMlSettings, CrossValidation, Direction, Featurization, Limits, PrimaryMetric, Task, UnknownName,
+    Algorithm, AutoMlSettings, CrossValidation, Direction, Featurization, Forecasting, Limits, PrimaryMetric,
+    RollingWindow, TargetAggregation, TargetLags, Task, UnknownName,
 };
 pub use table::{ColumnSchema, ColumnType, Encoding, Header, ReadOptions, SourceFile, Table, TableError};
 pub use watch::Cancel;

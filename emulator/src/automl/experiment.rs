@@ -224,6 +224,7 @@ fn test_run(under: &Underway, best: &str, metrics: &Metrics) -> String {
     let mut run = below(under, &id, RunKind::ModelTest, best);
     run.display_name = Some("model_test".to_owned());
     run.properties.insert("runTemplate".to_owned(), "automl_model_test".to_owned());
+    run.properties.insert("azureml.runsource".to_owned(), "automl".to_owned());
     run.metrics = metrics.scalars.clone();
     let now = jobs.ground().now();
     run.turn(Status::Running, now);

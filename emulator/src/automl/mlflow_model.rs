@@ -54,7 +54,7 @@ fn ml_model(run: &str, created: &str, size: usize, model: &Model) -> String {
     let inputs = columns.iter().map(|column| json!({"name": column.name, "type": mlflow_type(column)}));
     let output = match model.task() {
         Task::Classification => json!({"type": "string"}),
-        Task::Regression => json!({"type": "double"}),
+        Task::Regression | Task::Forecasting => json!({"type": "double"}),
     };
     let document = json!({
         "artifact_path": "outputs/mlflow-model",

@@ -1,7 +1,10 @@
 //! An AutoML experiment as it was asked for: as a job of its own (ARM's camelCase, ISO durations) or as a pipeline's
 //! step (snake_case, minutes).
 
-use azureml_emulator_learn::{Algorithm, AutoMlSettings, CrossValidation, Featurization, Limits, PrimaryMetric, Task};
+use azureml_emulator_learn::{
+    Algorithm, AutoMlSettings, CrossValidation, Featurization, Forecasting, Limits, PrimaryMetric, RollingWindow,
+    TargetAggregation, TargetLags, Task,
+};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -109,9 +112,11 @@ impl AutoMlRequest {
             None => return Err(RequestError::Missing("taskType")),
             Some(text) if text.eq_ignore_ascii_case("classification") => Task::Classification,
             Some(text) if text.eq_ignore_ascii_case("regression") => Task::Regression,
+            Some(text) if text.eq_ignore_ascii_case("forecasting") => Task::Forecasting,
             Some(other) => {
-                let message =
-                    format!("{other} is not a task this emulator trains; known are Classification, Regression");
+                let message = format!(
+                    "{other} is not a task this emulator trains; known are Classification, Regression, Forecasting"
+                );
                 return Err(RequestError::Invalid { field: "taskType", message });
             }
         };
@@ -125,6 +130,11 @@ impl AutoMlRequest {
                 return Err(RequestError::Invalid { field: "primaryMetric", message });
             }
         }
+        if task == Task::Forecasting {
+            settings.forecasting = Some(forecasting(&fields.within(&["forecastingSettings", "forecasting"]))?);
+            // azure-ai-ml and the studio leave it off where nobody asks for it.
+            settings.stack_ensemble = false;
+        }
         settings.positive_label = fields.get("positiveLabel").map(label);
         settings.weight_column = fields.text("weightColumnName").map(str::to_owned);
         settings.validation_size = fields.number("validationDataSize").filter(|size| *size > 0.0);
@@ -133,18 +143,116 @@ impl AutoMlRequest {
             Some(mode) if mode.eq_ignore_ascii_case("off") => Featurization::Off,
             _ => Featurization::Auto,
         };
+        if let (Some(size), None) = (fields.number("testDataSize").filter(|size| *size > 0.0), fields.get("testData")) {
+            let message = format!("{size} of the training rows are not held out by this emulator: give testData");
+            return Err(RequestError::Invalid { field: "testDataSize", message });
+        }
         settings.limits = limits(&fields.within(&["limitSettings", "limits"]))?;
         let training = fields.within(&["trainingSettings", "training"]);
         settings.allowed_algorithms = training.algorithms("allowedTrainingAlgorithms")?;
         settings.blocked_algorithms = training.algorithms("blockedTrainingAlgorithms")?;
         settings.vote_ensemble = training.flag("enableVoteEnsemble").unwrap_or(true);
-        settings.stack_ensemble = training.flag("enableStackEnsemble").unwrap_or(true);
+        settings.stack_ensemble = training.flag("enableStackEnsemble").unwrap_or(settings.stack_ensemble);
         Ok(Self {
             settings,
             training: fields.get("trainingData").and_then(uri).ok_or(RequestError::Missing("trainingData"))?,
             validation: fields.get("validationData").and_then(uri),
             test: fields.get("testData").and_then(uri),
         })
+    }
+}
+
+/// `forecastingSettings`. What would change the outcome and is not done here is refused.
+fn forecasting(fields: &Fields<'_>) -> Result<Forecasting, RequestError> {
+    let time = fields.text("timeColumnName").ok_or(RequestError::Missing("forecastingSettings.timeColumnName"))?;
+    let mut settings = Forecasting::new(time, 1);
+    let unserved = |field: &'static str, value: &str| {
+        Err(RequestError::Invalid { field, message: format!("{value} is not served by this emulator: leave it out") })
+    };
+    if let Some(country) = fields.text("countryOrRegionForHolidays") {
+        return unserved("countryOrRegionForHolidays", country);
+    }
+    if let Some(stl) = fields.text("useStl").filter(|stl| !stl.eq_ignore_ascii_case("none")) {
+        return unserved("useStl", stl);
+    }
+    let short = fields.any(&["shortSeriesHandlingConfig", "shortSeriesHandlingConfiguration"]).and_then(Value::as_str);
+    if let Some(short) = short.filter(|short| ["pad", "drop"].contains(&short.to_ascii_lowercase().as_str())) {
+        return unserved("shortSeriesHandlingConfig", short);
+    }
+    let columns = fields.get("timeSeriesIdColumnNames");
+    settings.series_columns = match columns {
+        Some(Value::String(name)) => vec![name.clone()],
+        other => {
+            other.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+    };
+    settings.frequency = fields.text("frequency").map(str::to_owned);
+    settings.horizon = number("forecastHorizon", choice(fields.get("forecastHorizon"), "value"))?.unwrap_or(1);
+    settings.seasonality = number("seasonality", choice(fields.get("seasonality"), "value"))?;
+    settings.cv_step_size = number("cvStepSize", choice(fields.get("cvStepSize"), "value"))?;
+    settings.target_lags = match choice(fields.get("targetLags"), "values") {
+        Choice::Absent => TargetLags::None,
+        Choice::Auto => TargetLags::Auto,
+        Choice::Custom(value) => TargetLags::Custom(whole("targetLags", value)?),
+    };
+    settings.rolling_window = match choice(fields.get("targetRollingWindowSize"), "value") {
+        Choice::Absent => RollingWindow::None,
+        Choice::Auto => RollingWindow::Auto,
+        custom => number("targetRollingWindowSize", custom)?.map_or(RollingWindow::None, RollingWindow::Custom),
+    };
+    settings.target_aggregation = match fields.text("targetAggregateFunction").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("none") => TargetAggregation::None,
+        Some("sum") => TargetAggregation::Sum,
+        Some("max") => TargetAggregation::Max,
+        Some("min") => TargetAggregation::Min,
+        Some("mean") => TargetAggregation::Mean,
+        Some(other) => {
+            let message = format!("{other} is none of None, Sum, Max, Min, Mean");
+            return Err(RequestError::Invalid { field: "targetAggregateFunction", message });
+        }
+    };
+    Ok(settings)
+}
+
+/// A setting that Azure chooses or that is given: ARM's `{"mode": "Custom", "value": 3}`, or `auto` or the value itself
+/// of a step.
+#[derive(Clone, Copy)]
+enum Choice<'a> {
+    Absent,
+    Auto,
+    Custom(&'a Value),
+}
+
+fn choice<'a>(value: Option<&'a Value>, within: &str) -> Choice<'a> {
+    let value = match value {
+        Some(Value::Object(map)) => match Fields(Some(map)).get(within) {
+            Some(value) => value,
+            None => return Choice::Auto,
+        },
+        Some(value) => value,
+        None => return Choice::Absent,
+    };
+    if value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("auto")) {
+        Choice::Auto
+    } else {
+        Choice::Custom(value)
+    }
+}
+
+/// Whole numbers from 1: one or a list.
+fn whole(field: &'static str, value: &Value) -> Result<Vec<usize>, RequestError> {
+    let of = |value: &Value| value.as_u64().filter(|n| *n > 0).and_then(|n| usize::try_from(n).ok());
+    let all: Option<Vec<usize>> = match value {
+        Value::Array(values) => values.iter().map(of).collect(),
+        value => of(value).map(|n| vec![n]),
+    };
+    all.ok_or_else(|| RequestError::Invalid { field, message: format!("{value} holds no whole number from 1") })
+}
+
+fn number(field: &'static str, choice: Choice<'_>) -> Result<Option<usize>, RequestError> {
+    match choice {
+        Choice::Custom(value) => Ok(whole(field, value)?.first().copied()),
+        Choice::Absent | Choice::Auto => Ok(None),
     }
 }
 
@@ -198,6 +306,47 @@ mod tests {
         assert_eq!(Ok(job.clone()), AutoMlRequest::parse(step.as_object().unwrap()));
         assert_eq!(job.settings.limits.timeout, Some(Duration::from_secs(3600)));
         assert_eq!(job.settings.cross_validation, CrossValidation::Folds(3));
+    }
+
+    #[test]
+    fn a_forecast_is_read_from_both_forms() {
+        let job = json!({
+            "taskType": "Forecasting", "targetColumnName": "y", "trainingData": {"uri": "azureml:d:1"},
+            "nCrossValidations": {"mode": "Auto"}, "trainingSettings": {"enableStackEnsemble": false},
+            "forecastingSettings": {
+                "timeColumnName": "t", "timeSeriesIdColumnNames": ["s"], "frequency": "D", "cvStepSize": 7,
+                "forecastHorizon": {"mode": "Custom", "value": 14}, "seasonality": {"mode": "Custom", "value": 7},
+                "targetLags": {"mode": "Custom", "values": [1, 7]}, "targetRollingWindowSize": {"mode": "Auto"},
+                "shortSeriesHandlingConfig": "Auto", "targetAggregateFunction": "None", "featureLags": "None"}
+        });
+        let step = json!({
+            "task": "forecasting", "target_column_name": "y", "training_data": "azureml:d:1",
+            "forecasting": {
+                "time_column_name": "t", "time_series_id_column_names": ["s"], "frequency": "D", "cv_step_size": 7,
+                "forecast_horizon": 14, "seasonality": 7, "target_lags": [1, 7], "target_rolling_window_size": "auto"}
+        });
+        let read = AutoMlRequest::parse(job.as_object().unwrap()).unwrap();
+        assert_eq!(Ok(read.clone()), AutoMlRequest::parse(step.as_object().unwrap()));
+        let settings = read.settings.forecasting.unwrap();
+        assert_eq!((settings.horizon, settings.target_lags), (14, TargetLags::Custom(vec![1, 7])));
+        assert!(!read.settings.stack_ensemble);
+    }
+
+    #[test]
+    fn what_is_not_done_for_a_forecast_is_refused() {
+        for (field, value) in
+            [("countryOrRegionForHolidays", "DE"), ("useStl", "Season"), ("targetAggregateFunction", "Mode")]
+        {
+            let mut body = json!({
+                "taskType": "Forecasting", "targetColumnName": "y", "trainingData": {"uri": "u"},
+                "forecastingSettings": {"timeColumnName": "t"}});
+            body["forecastingSettings"][field] = json!(value);
+            let refused = AutoMlRequest::parse(body.as_object().unwrap()).unwrap_err().to_string();
+            assert!(
+                refused.contains(field) && refused.contains(&value.to_lowercase()) || refused.contains(value),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -78,6 +78,10 @@ impl Ground for Estate {
         self.asset(workspace, ("models", name, version), "/properties/modelType", "/properties/modelUri")
     }
 
+    fn code(&self, workspace: &str, name: &str, version: &str) -> Option<Asset> {
+        self.asset(workspace, ("codes", name, version), "/properties/codeType", "/properties/codeUri")
+    }
+
     fn component(&self, workspace: &str, name: &str, version: &str) -> Option<Value> {
         self.version(workspace, "components", name, version)?.pointer("/properties/componentSpec").cloned()
     }

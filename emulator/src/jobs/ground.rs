@@ -48,6 +48,11 @@ pub(crate) trait Ground: Send + Sync + 'static {
     fn data(&self, workspace: &str, name: &str, version: &str) -> Option<Asset>;
     /// A model version.
     fn model(&self, workspace: &str, name: &str, version: &str) -> Option<Asset>;
+    /// Where the files of a code version lie.
+    fn code(&self, workspace: &str, name: &str, version: &str) -> Option<Asset> {
+        let _ = (workspace, name, version);
+        None
+    }
     /// The spec of a component version.
     fn component(&self, workspace: &str, name: &str, version: &str) -> Option<Value>;
     /// The account and container that a storage URL's host stands for, with the path within.

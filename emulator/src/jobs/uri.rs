@@ -21,8 +21,9 @@ pub(crate) struct Resolved {
     pub(crate) kind: Option<String>,
 }
 
-/// Follows an address from a workspace. Known are data and model ids (`azureml:n:v`, ARM ids,
-/// `azureml://locations/...`, `azureml://registries/...`), datastore paths (short and long), outputs of jobs, `runs:/`, and blob addresses.
+/// Follows an address from a workspace. Known are data, model and code ids (`azureml:n:v`, ARM ids,
+/// `azureml://locations/...`, `azureml://registries/...`), datastore paths (short and long), outputs of jobs, `runs:/`,
+/// and blob addresses.
 pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &str) -> Result<Resolved, UriError> {
     let lower = uri.to_ascii_lowercase();
     if lower.starts_with("https://") || lower.starts_with("wasbs://") || lower.starts_with("abfss://") {
@@ -56,7 +57,7 @@ pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &s
             _,
             "workspaces",
             _,
-            kind @ ("data" | "models"),
+            kind @ ("data" | "models" | "codes"),
             _,
             "versions",
             _,
@@ -64,7 +65,7 @@ pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &s
             let arm = format!("/{}", keys.get(..8).unwrap_or_default().join("/"));
             asset(ground, runs, &arm, uri, kind, parts.get(9).copied(), parts.get(11).copied())
         }
-        ["locations", _, "workspaces", guid, kind @ ("data" | "models"), _, "versions", _] => {
+        ["locations", _, "workspaces", guid, kind @ ("data" | "models" | "codes"), _, "versions", _] => {
             let arm = ground.workspace_of_guid(guid).unwrap_or_else(|| workspace.to_owned());
             asset(ground, runs, &arm, uri, kind, parts.get(5).copied(), parts.get(7).copied())
         }
@@ -73,7 +74,7 @@ pub(crate) fn resolve(ground: &dyn Ground, runs: &Runs, workspace: &str, uri: &s
             let registry = ground.registry(name).ok_or_else(|| missing(uri, "registry", name))?;
             asset(ground, runs, &registry, uri, kind, parts.get(3).copied(), parts.get(5).copied())
         }
-        [kind @ ("data" | "models"), _, "versions", _] => {
+        [kind @ ("data" | "models" | "codes"), _, "versions", _] => {
             asset(ground, runs, workspace, uri, kind, parts.get(1).copied(), parts.get(3).copied())
         }
         [_] => named(ground, runs, workspace, uri, rest),
@@ -127,6 +128,7 @@ fn asset(
     let (name, version) = (name.unwrap_or_default(), version.unwrap_or_default());
     let (what, found) = match kind {
         "data" => ("data version", ground.data(workspace, name, version)),
+        "codes" => ("code version", ground.code(workspace, name, version)),
         _ => ("model version", ground.model(workspace, name, version)),
     };
     let found = found.ok_or_else(|| missing(uri, what, &format!("{name}:{version}")))?;

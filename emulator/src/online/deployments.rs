@@ -2,16 +2,13 @@
 
 use super::endpoint::{Deployment, Endpoint};
 use super::rules::{self, Refusal};
+use super::serving::Serving;
 use super::{Begun, Fate, Online, OperationEnd, Work, release, restore};
-use crate::automl::mlflow_model;
 use crate::quota;
-use crate::run_history::run::Location;
 use crate::tags;
-use azureml_emulator_learn::Model;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 impl Online {
     /// Makes or replaces a deployment.
@@ -24,7 +21,8 @@ impl Online {
         operation: &str,
     ) -> Result<Begun, Refusal> {
         rules::name("deployment", name)?;
-        let model = self.check_model(workspace, body)?;
+        let properties = body.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let served = self.check_serving(workspace, &properties)?;
         let now = self.0.jobs.ground().now();
         let begun = self.with(workspace, endpoint, |endpoint| {
             rules::ready(endpoint)?;
@@ -37,7 +35,7 @@ impl Online {
                 envelope: Map::new(),
                 properties: Map::new(),
                 state: "Creating",
-                model: None,
+                serving: None,
                 folder: None,
                 lines: VecDeque::new(),
                 pending: 0,
@@ -49,35 +47,33 @@ impl Online {
             }
             deployment.envelope = put.envelope;
             deployment.properties = put.properties;
-            deployment.say(now, &format!("Instance status: pulling the model {model}"));
+            deployment.say(now, &format!("Instance status: pulling {served}"));
             endpoint.busy = Some(operation.to_owned());
             let shown = endpoint.deployments.get(&name.to_ascii_lowercase()).map(|d| endpoint.show_deployment(d));
             Ok((shown.unwrap_or_default(), before))
         });
         let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
         let created = !before.deployments.contains_key(&name.to_ascii_lowercase());
-        let work = self.loading(workspace, name, operation, before, model);
+        let work = self.loading(workspace, name, operation, before, properties);
         Ok(Begun { shown, created, work })
     }
 
-    /// The model a deployment names has to be there before it is made.
-    fn check_model(&self, workspace: &str, body: &Map<String, Value>) -> Result<String, Refusal> {
-        let model = body.get("properties").and_then(|properties| properties.get("model")).and_then(Value::as_str);
-        let model = model.ok_or_else(|| Refusal::bad("The deployment names no model: give properties.model."))?;
-        let known = self.0.jobs.resolve(workspace, model);
-        known.map_err(|error| Refusal { status: 404, code: "ResourceNotFound", message: error.to_string() })?;
-        Ok(model.to_owned())
-    }
-
     /// Loads the model, and ends the operation with it.
-    fn loading(&self, workspace: &str, name: &str, operation: &str, before: Endpoint, model: String) -> Work {
+    fn loading(
+        &self,
+        workspace: &str,
+        name: &str,
+        operation: &str,
+        before: Endpoint,
+        properties: Map<String, Value>,
+    ) -> Work {
         let (online, workspace, endpoint) = (self.clone(), workspace.to_owned(), before.name.clone());
         let (key, operation) = (name.to_ascii_lowercase(), operation.to_owned());
         Box::new(move |fate| {
             let loaded = match &fate {
                 Fate::Fail { code, message } => Err((code.clone(), message.clone())),
                 _ => online.afford(&workspace, &endpoint, &key, &before).and_then(|()| {
-                    online.load(&workspace, &model).map_err(|message| {
+                    online.load(&workspace, &endpoint, &key, &properties).map_err(|message| {
                         ("ResourceNotReady".to_owned(), format!("User container has crashed or terminated: {message}"))
                     })
                 }),
@@ -91,11 +87,14 @@ impl Online {
                 }
                 let Some(deployment) = endpoint.deployments.get_mut(&key) else { return Ok(()) };
                 match loaded {
-                    Ok((model, folder)) => {
-                        deployment.folder = Some(folder);
-                        deployment.say(now, &format!("Model loaded: {} input columns", model.input_columns().len()));
+                    Ok((serving, folder)) => {
+                        deployment.folder = folder;
+                        if let Serving::Model(model) = &serving {
+                            let columns = model.input_columns().len();
+                            deployment.say(now, &format!("Model loaded: {columns} input columns"));
+                        }
                         deployment.say(now, "Listening at: http://0.0.0.0:31311");
-                        deployment.model = Some(Arc::new(model));
+                        deployment.serving = Some(serving);
                         deployment.state = "Succeeded";
                         Ok(())
                     }
@@ -118,7 +117,7 @@ impl Online {
                 endpoint.location.clone(),
                 deployment.size().to_owned(),
                 deployment.instances(),
-                deployment.model.is_some(),
+                deployment.serving.is_some(),
             ))
         });
         let Some((location, size, instances, counted)) = wanted.flatten() else { return Ok(()) };
@@ -131,7 +130,7 @@ impl Online {
         if used + needed <= limit {
             return Ok(());
         }
-        let had = before.deployments.get(key).filter(|had| had.model.is_some() && had.size() == size);
+        let had = before.deployments.get(key).filter(|had| had.serving.is_some() && had.size() == size);
         let additional = needed - had.map_or(0, |had| quota::of_deployment(&size, had.instances()));
         Err((
             "OutOfQuota".to_owned(),
@@ -164,13 +163,6 @@ impl Online {
         });
     }
 
-    fn load(&self, workspace: &str, model: &str) -> Result<(Model, Location), String> {
-        let folder = self.0.jobs.resolve(workspace, model).map_err(|error| error.to_string())?.place;
-        mlflow_model::load(self.0.jobs.ground(), &folder)
-            .map(|model| (model, folder))
-            .map_err(|error| error.to_string())
-    }
-
     /// Changes a deployment's tags and capacity.
     pub(crate) fn patch_deployment(
         &self,
@@ -200,7 +192,7 @@ impl Online {
         let (shown, before) = begun.ok_or_else(|| Refusal::not_found("endpoint", endpoint))??;
         let work = self.ending(workspace, endpoint, operation, Some(before), move |endpoint, failed| {
             if let Some(deployment) = endpoint.deployments.get_mut(&key) {
-                deployment.state = if deployment.model.is_some() && !failed { "Succeeded" } else { "Failed" };
+                deployment.state = if deployment.serving.is_some() && !failed { "Succeeded" } else { "Failed" };
             }
         });
         Ok(Begun { shown, created: false, work })

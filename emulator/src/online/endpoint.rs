@@ -1,13 +1,12 @@
 //! Endpoints and deployments as they are held, and as ARM shows them.
 
+use super::serving::Serving;
 use super::traffic::Shares;
 use crate::run_history::run::Location;
-use azureml_emulator_learn::Model;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
 /// Lines of a container that are kept.
 const LINES: usize = 1000;
@@ -54,7 +53,7 @@ pub(crate) struct Deployment {
     #[serde(deserialize_with = "super::keep::state")]
     pub(crate) state: State,
     #[serde(skip)]
-    pub(crate) model: Option<Arc<Model>>,
+    pub(crate) serving: Option<Serving>,
     /// Where the model was loaded from: there it is, whatever becomes of the version that named it.
     pub(crate) folder: Option<Location>,
     #[serde(skip)]

@@ -2,12 +2,11 @@
 
 use super::endpoint::Endpoint;
 use super::{Named, Online};
-use crate::automl::mlflow_model;
 use crate::data_dir::{Keep, text};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 /// What keys of records begin with.
 pub(crate) const ENDPOINT: &str = "endpoint\t";
@@ -76,9 +75,17 @@ impl Online {
         let now = self.jobs().ground().now();
         for deployment in endpoint.deployments.values_mut().filter(|deployment| deployment.state != "Failed") {
             // One that was being made has no model yet: its operation goes on, and tells.
-            let Some(folder) = &deployment.folder else { continue };
-            match mlflow_model::load(self.jobs().ground(), folder).map_err(|error| error.to_string()) {
-                Ok(model) => deployment.model = Some(Arc::new(model)),
+            let loaded = match &deployment.folder {
+                Some(folder) => {
+                    self.load_again(&workspace, &endpoint.name, &deployment.name, &deployment.properties, folder)
+                }
+                None if deployment.state == "Succeeded" => self
+                    .load(&workspace, &endpoint.name, &deployment.name, &deployment.properties)
+                    .map(|(serving, _)| serving),
+                None => continue,
+            };
+            match loaded {
+                Ok(serving) => deployment.serving = Some(serving),
                 Err(message) => {
                     tracing::warn!(
                         endpoint = endpoint.name,

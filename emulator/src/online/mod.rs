@@ -1,5 +1,6 @@
 //! Managed online endpoints: what ARM does with them, by Azure's rules, and what they answer.
 
+mod container;
 mod deployments;
 pub(crate) mod endpoint;
 mod endpoints;
@@ -8,6 +9,7 @@ mod manage;
 mod request;
 pub(crate) mod rules;
 pub(crate) mod scoring;
+mod serving;
 mod swagger;
 pub(crate) mod traffic;
 
@@ -20,7 +22,7 @@ use keep::Changing;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Endpoints of one workspace, by name in lower case.
 type Named = BTreeMap<String, Endpoint>;
@@ -35,6 +37,15 @@ struct Inner {
     keep: Keep,
     /// By the workspace's ARM id in lower case.
     endpoints: Mutex<HashMap<String, Named>>,
+}
+
+/// [`Online`], as long as somebody holds it.
+struct WeakOnline(Weak<Inner>);
+
+impl WeakOnline {
+    fn upgrade(&self) -> Option<Online> {
+        self.0.upgrade().map(Online)
+    }
 }
 
 /// How an operation ended: an error's code and message.
@@ -107,6 +118,20 @@ impl Online {
         Some(done)
     }
 
+    /// The same, without keeping it: for what it holds and what would go round in circles.
+    fn downgrade(&self) -> WeakOnline {
+        WeakOnline(Arc::downgrade(&self.0))
+    }
+
+    /// Adds a line to a deployment's log. Lines are not kept over a restart.
+    fn log(&self, workspace: &str, endpoint: &str, key: &str, now: jiff::Timestamp, line: &str) {
+        let mut all = self.read();
+        let endpoint = all.get_mut(workspace).and_then(|named| named.get_mut(&endpoint.to_ascii_lowercase()));
+        if let Some(deployment) = endpoint.and_then(|endpoint| endpoint.deployments.get_mut(key)) {
+            deployment.say(now, line);
+        }
+    }
+
     /// Reads an endpoint, if it is there.
     pub(crate) fn look<T>(&self, workspace: &str, name: &str, read: impl FnOnce(&Endpoint) -> T) -> Option<T> {
         self.read().get(workspace)?.get(&name.to_ascii_lowercase()).map(read)
@@ -132,7 +157,7 @@ impl Online {
         let of_subscription = all.iter().filter(|(workspace, _)| workspace.starts_with(&prefix));
         let endpoints = of_subscription.flat_map(|(_, named)| named.values());
         for endpoint in endpoints.filter(|endpoint| endpoint.location.eq_ignore_ascii_case(location)) {
-            for deployment in endpoint.deployments.values().filter(|deployment| deployment.model.is_some()) {
+            for deployment in endpoint.deployments.values().filter(|deployment| deployment.serving.is_some()) {
                 let size = deployment.size();
                 *used.entry(quota::family(size)).or_default() += quota::of_deployment(size, deployment.instances());
             }

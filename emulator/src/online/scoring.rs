@@ -1,13 +1,14 @@
 //! What an endpoint answers on its scoring route.
 
+use super::container::ScriptError;
 use super::endpoint::Endpoint;
+use super::serving::Serving;
 use super::{Online, request, swagger, traffic};
 use crate::telemetry::metrics::Measured;
 use crate::telemetry::{LineSeen, RequestSeen};
 use azureml_emulator_learn::{Model, Task};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A request on a data plane route.
@@ -52,7 +53,7 @@ pub(crate) struct Trouble {
 struct Route {
     deployment: String,
     key: String,
-    model: Option<Arc<Model>>,
+    serving: Option<Serving>,
     mirror: Option<String>,
     insights: bool,
     timeout: Duration,
@@ -144,7 +145,7 @@ impl Online {
             Ok(Route {
                 deployment: deployment.name.clone(),
                 key,
-                model: deployment.model.clone(),
+                serving: deployment.serving.clone(),
                 mirror,
                 insights: deployment.insights(),
                 timeout: deployment.timeout(),
@@ -164,10 +165,18 @@ impl Online {
         if let Some(status) = trouble.status {
             return model_error(status, "Internal Server Error", "The model failed.");
         }
-        let Some(model) = route.model.clone().filter(|_| !trouble.unhealthy) else {
+        let Some(serving) = route.serving.clone().filter(|_| !trouble.unhealthy) else {
             return refused(502, "BadGateway", "The deployment has no instance that is healthy.");
         };
         let (body, wrong) = (asked.body.clone(), trouble.wrong);
+        let model = match serving {
+            Serving::Model(model) => model,
+            Serving::Code(container) => {
+                let timeout = route.timeout;
+                let done = tokio::task::spawn_blocking(move || scripted(container.run(&body, timeout), wrong)).await;
+                return done.unwrap_or_else(|error| refused(500, "InternalServerError", &error.to_string()));
+            }
+        };
         // A large request computes for long: not on a thread that serves others.
         if body.len() > 32 * 1024 {
             let done = tokio::task::spawn_blocking(move || predictions(&model, &body, wrong)).await;
@@ -247,9 +256,13 @@ impl Online {
                 ));
             }
             let (key, _) = choose(endpoint, asked)?;
-            let model = endpoint.deployments.get(&key).and_then(|deployment| deployment.model.clone());
-            let model =
-                model.ok_or_else(|| refused(404, "NotFound", &format!("The deployment {key} serves no model.")))?;
+            let model = match endpoint.deployments.get(&key).and_then(|deployment| deployment.serving.clone()) {
+                Some(Serving::Model(model)) => model,
+                Some(Serving::Code(_)) => {
+                    return Err(refused(404, "NotFound", "Swagger is not supported for the scoring script."));
+                }
+                None => return Err(refused(404, "NotFound", &format!("The deployment {key} serves no model."))),
+            };
             Ok((endpoint.name.clone(), format!("/endpoints/{}/{}", endpoint.location, endpoint.name), model))
         });
         let (name, path, model) = match found {
@@ -259,7 +272,7 @@ impl Online {
         };
         let output = match model.task() {
             Task::Classification => json!({"type": "string"}),
-            Task::Regression => json!({"type": "number", "format": "double"}),
+            Task::Regression | Task::Forecasting => json!({"type": "number", "format": "double"}),
         };
         let body = swagger::document(&name, host, &path, &model.input_columns(), &output);
         Answered { status: 200, headers: Vec::new(), body }
@@ -307,6 +320,22 @@ fn model_error(status: u16, reason: &str, message: &str) -> Answered {
             ("ms-azureml-model-error-reason", reason.to_owned()),
         ],
         body: json!({"error_code": "BAD_REQUEST", "message": message}),
+    }
+}
+
+/// What a scoring script said, or why it said nothing.
+fn scripted(said: Result<Value, ScriptError>, wrong: bool) -> Answered {
+    match said {
+        Ok(mut body) => {
+            if let (true, Value::Array(values)) = (wrong, &mut body) {
+                distort(values);
+            }
+            Answered { status: 200, headers: Vec::new(), body }
+        }
+        Err(ScriptError::TimedOut(_)) => {
+            refused(408, "RequestTimeout", "The model took longer than the deployment's request timeout.")
+        }
+        Err(error) => model_error(500, "Internal Server Error", &error.to_string()),
     }
 }
 

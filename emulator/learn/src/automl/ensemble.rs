@@ -116,7 +116,7 @@ impl Stacking {
             cols: folds.first().map_or(0, |matrix| matrix.cols),
             data: folds.into_iter().flat_map(|matrix| matrix.data).collect(),
         };
-        let target = joined(prepared.folds.iter().map(|fold| &fold.valid));
+        let target = joined(prepared.folds.iter().map(|fold| &fold.valid.target));
         Self { members: voters.iter().map(|v| v.trial).collect(), x, target, parts, lengths, random_state, trial }
     }
 

@@ -7,6 +7,7 @@
 
 mod ensemble;
 mod error;
+mod in_time;
 mod judge;
 mod plan;
 mod prepare;

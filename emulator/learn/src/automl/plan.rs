@@ -6,6 +6,7 @@
 
 use crate::estimators::{ForestSpec, Spec};
 use crate::features::Scaling;
+use crate::forecast::place;
 use crate::settings::{Algorithm, AutoMlSettings, Task};
 
 /// One configuration to try.
@@ -22,6 +23,7 @@ pub(crate) fn candidates(settings: &AutoMlSettings) -> Vec<Candidate> {
     let all = match settings.task {
         Task::Classification => classification(),
         Task::Regression => regression(),
+        Task::Forecasting => forecasting(),
     };
     all.into_iter().filter(|candidate| allowed(settings, candidate.asked)).collect()
 }
@@ -103,13 +105,34 @@ fn regression() -> Vec<Candidate> {
     ]
 }
 
+/// What needs no learning first: whatever learns has to beat it.
+fn forecasting() -> Vec<Candidate> {
+    use Algorithm as A;
+    let plain = |asked, place| candidate(asked, Scaling::None, Spec::Feature { place });
+    let mut all = vec![
+        plain(A::SeasonalNaive, place::SEASON_AGO),
+        plain(A::Naive, place::LAST),
+        plain(A::SeasonalAverage, place::SEASONAL_MEAN),
+        plain(A::Average, place::MEAN),
+    ];
+    let averages = all.split_off(2);
+    // Boosting takes long for what it gains on few rows: the linear model and the forest after it come first.
+    let mut learners = regression();
+    learners[..3].rotate_left(1);
+    let others = learners.split_off(3);
+    for more in [learners, averages, others] {
+        all.extend(more);
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_algorithm_azure_knows_for_a_task_has_a_candidate() {
-        for task in [Task::Classification, Task::Regression] {
+        for task in [Task::Classification, Task::Regression, Task::Forecasting] {
             for algorithm in Algorithm::ALL.into_iter().filter(|a| a.fits(task)) {
                 let settings = AutoMlSettings { allowed_algorithms: vec![algorithm], ..AutoMlSettings::new(task, "y") };
                 let found = candidates(&settings);

@@ -1,19 +1,22 @@
 //! From tables and settings to folds of features: everything that can be wrong with either is found here.
 
 use super::error::AutoMlError;
-use super::judge::Judge;
+use super::in_time::{self, InTime};
+use super::judge::{Judge, Truth};
 use super::splits::{Split, splits};
 use super::workers;
 use crate::features::Featurizer;
+use crate::forecast::Path;
 use crate::matrix::Matrix;
 use crate::metrics::Metrics;
-use crate::model::Model;
-use crate::settings::{AutoMlSettings, CrossValidation, Task};
+use crate::model::{Model, Pipeline};
+use crate::settings::{AutoMlSettings, CrossValidation, Featurization, Task};
 use crate::table::{Column, Table, Values};
 use crate::target::{Labels, Target};
+use crate::watch::{Stopped, Watch};
 
 /// Rows needed at least.
-const FEWEST_ROWS: usize = 10;
+pub(super) const FEWEST_ROWS: usize = 10;
 /// Classes at most.
 const MOST_CLASSES: usize = 1000;
 
@@ -34,8 +37,25 @@ pub(crate) struct Fold {
     pub(crate) x: Matrix,
     pub(crate) target: Target,
     pub(crate) weights: Option<Vec<f64>>,
-    pub(crate) valid_x: Matrix,
-    pub(crate) valid: Target,
+    pub(crate) unseen: Unseen,
+    pub(crate) valid: Truth,
+}
+
+/// Validation rows: by themselves, or in time.
+#[derive(Debug)]
+pub(crate) enum Unseen {
+    Rows(Matrix),
+    Path(Path),
+}
+
+impl Unseen {
+    /// What a pipeline predicts for them.
+    pub(crate) fn predict(&self, pipeline: &Pipeline, watch: &Watch) -> Result<Matrix, Stopped> {
+        match self {
+            Self::Rows(x) => pipeline.predict(x, watch),
+            Self::Path(path) => path.forecast(|x| pipeline.predict(x, watch)),
+        }
+    }
 }
 
 /// An experiment's data, checked.
@@ -48,7 +68,9 @@ pub(crate) struct Prepared {
     pub(crate) labels: Option<Labels>,
     pub(crate) judge: Judge,
     pub(crate) folds: Vec<Fold>,
-    target_column: String,
+    pub(super) target_column: String,
+    /// For forecasting.
+    pub(crate) in_time: Option<InTime>,
 }
 
 /// Rows with their target.
@@ -61,6 +83,9 @@ struct Labelled {
 impl Prepared {
     pub(crate) fn new(settings: &AutoMlSettings, data: &Data) -> Result<Self, AutoMlError> {
         check(settings)?;
+        if settings.task == Task::Forecasting {
+            return in_time::prepare(settings, data);
+        }
         let labels = labels(settings, &data.training)?;
         let training = labelled(settings, &data.training, labels.as_ref(), "training")?;
         enough(&training, FEWEST_ROWS, "training")?;
@@ -74,18 +99,35 @@ impl Prepared {
             return Err(AutoMlError::NoFeatures);
         }
         let Labelled { table, target, weights } = training;
-        Ok(Self { table, target, weights, labels, judge, folds, target_column: settings.target_column.clone() })
+        let target_column = settings.target_column.clone();
+        Ok(Self { table, target, weights, labels, judge, folds, target_column, in_time: None })
     }
 
     /// A model's metrics on rows it has never seen.
     pub(crate) fn test(&self, model: &Model, test: &Table) -> Result<Metrics, AutoMlError> {
         let target = column(test, &self.target_column, "target_column_name", "test")?;
+        if let Some(forecaster) = &model.forecaster {
+            let (truth, predicted) = in_time::tested(model, forecaster, test)?;
+            return Ok(self.judge.metrics(&truth, &predicted));
+        }
         let (kept, target) = targets(target, self.labels.as_ref());
         if kept.is_empty() {
             return Err(AutoMlError::TooFewRows { table: "test", rows: 0, needed: 1 });
         }
         let scores = model.scores(&test.select(&kept)).map_err(AutoMlError::Test)?;
-        Ok(self.judge.metrics(&target, &scores))
+        Ok(self.judge.metrics(&target.into(), &scores))
+    }
+
+    /// Everything there is to learn from: how columns become features, the features, and the target.
+    pub(crate) fn whole(&self, featurization: Featurization) -> (Featurizer, Matrix, Target) {
+        if let Some(InTime { timeline, forecaster }) = &self.in_time {
+            let lessons = forecaster.lessons(timeline, i64::MAX, featurization);
+            return (lessons.featurizer, lessons.x, Target::Numbers(lessons.target));
+        }
+        let rows: Vec<usize> = (0..self.target.len()).collect();
+        let featurizer = Featurizer::fit(&self.table, &rows, featurization);
+        let x = featurizer.transform(&self.table, &rows);
+        (featurizer, x, self.target.clone())
     }
 }
 
@@ -112,7 +154,7 @@ fn check(settings: &AutoMlSettings) -> Result<(), AutoMlError> {
     }
 }
 
-fn column<'a>(
+pub(super) fn column<'a>(
     table: &'a Table,
     name: &str,
     setting: &'static str,
@@ -127,12 +169,12 @@ fn column<'a>(
 }
 
 /// The classes of a classification's target, or `None` for a target of numbers.
-fn labels(settings: &AutoMlSettings, table: &Table) -> Result<Option<Labels>, AutoMlError> {
+pub(super) fn labels(settings: &AutoMlSettings, table: &Table) -> Result<Option<Labels>, AutoMlError> {
     let target = column(table, &settings.target_column, "target_column_name", "training")?;
     let wrong = |message: String| {
         Err(AutoMlError::Target { column: settings.target_column.clone(), task: settings.task, message })
     };
-    if settings.task == Task::Regression {
+    if settings.task != Task::Classification {
         return match &target.values {
             Values::Number { values, .. } => {
                 let mut known = values.iter().filter(|v| v.is_finite());
@@ -246,7 +288,7 @@ fn judge(
         metric: settings.primary_metric,
         labels: labels.map(Labels::names).unwrap_or_default(),
         positive,
-        range: high - low,
+        ranges: vec![high - low],
     })
 }
 
@@ -260,8 +302,8 @@ fn folds(settings: &AutoMlSettings, training: &Labelled, validation: Option<Labe
             x: featurizer.transform(&training.table, &all),
             target: training.target.clone(),
             weights: training.weights.clone(),
-            valid_x: featurizer.transform(&validation.table, &rows),
-            valid: validation.target,
+            unseen: Unseen::Rows(featurizer.transform(&validation.table, &rows)),
+            valid: validation.target.into(),
         }];
     }
     let splits = splits(settings, &training.target);
@@ -271,8 +313,8 @@ fn folds(settings: &AutoMlSettings, training: &Labelled, validation: Option<Labe
             x: featurizer.transform(&training.table, train),
             target: training.target.select(train),
             weights: training.weights.as_ref().map(|weights| train.iter().map(|&row| weights[row]).collect()),
-            valid_x: featurizer.transform(&training.table, valid),
-            valid: training.target.select(valid),
+            unseen: Unseen::Rows(featurizer.transform(&training.table, valid)),
+            valid: training.target.select(valid).into(),
         }
     })
 }

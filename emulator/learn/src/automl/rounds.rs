@@ -113,7 +113,7 @@ impl Round<'_> {
         let training = Training { x: &fold.x, target: &fold.target, weights: fold.weights.as_deref() };
         let Candidate { scaling, spec, .. } = attempt.candidate;
         let pipeline = Pipeline::fit(scaling, spec, &training, &mut rng, &watch)?;
-        let predicted = pipeline.predict(&fold.valid_x, &watch)?;
+        let predicted = fold.unseen.predict(&pipeline, &watch)?;
         if predicted.data.iter().any(|value| !value.is_finite()) {
             return Err(FitError::Failed("it predicted values that are not finite".to_owned()));
         }

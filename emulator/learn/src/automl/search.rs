@@ -9,7 +9,7 @@ use super::rounds::{Attempt, Ended, Round};
 use crate::estimators::FitError;
 use crate::matrix::Matrix;
 use crate::metrics::Metrics;
-use crate::settings::AutoMlSettings;
+use crate::settings::{AutoMlSettings, Task};
 use crate::watch::{Stopped, Watch};
 use std::time::Instant;
 
@@ -139,7 +139,14 @@ impl<'a> Search<'a> {
     fn ensembles(&self) -> Vec<Ensemble> {
         let wanted = [(self.settings.vote_ensemble, Ensemble::Vote), (self.settings.stack_ensemble, Ensemble::Stack)];
         let room = self.settings.limits.max_trials.saturating_sub(2);
-        wanted.into_iter().filter(|(on, _)| *on).map(|(_, kind)| kind).take(room).collect()
+        // A linear model over others learns from all folds at once, and so from what comes after what it forecasts.
+        let stacks = self.settings.task != Task::Forecasting;
+        wanted
+            .into_iter()
+            .filter(|(on, kind)| *on && (stacks || matches!(kind, Ensemble::Vote)))
+            .map(|(_, kind)| kind)
+            .take(room)
+            .collect()
     }
 
     fn ensemble(&mut self, kind: Ensemble) {

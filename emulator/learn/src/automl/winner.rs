@@ -8,11 +8,11 @@ use super::rounds::stream;
 use super::search::{Recipe, Search};
 use super::workers;
 use crate::estimators::{FitError, Training};
-use crate::features::Featurizer;
 use crate::matrix::Matrix;
 use crate::model::{Model, Parts, Pipeline, Predictor, Weighted};
 use crate::rng::Rng;
 use crate::settings::AutoMlSettings;
+use crate::target::Target;
 use crate::watch::{Stopped, Watch};
 
 /// Stands for the fold of the fit to all rows.
@@ -29,10 +29,8 @@ pub(crate) fn train(
     let Some((report, recipe)) = search.trial(number) else {
         return Err(AutoMlError::Winner(format!("there is no trial {number}")));
     };
-    let rows: Vec<usize> = (0..prepared.target.len()).collect();
-    let featurizer = Featurizer::fit(&prepared.table, &rows, settings.featurization);
-    let x = featurizer.transform(&prepared.table, &rows);
-    let whole = Whole { settings, prepared, search, x, watch };
+    let (featurizer, x, target) = prepared.whole(settings.featurization);
+    let whole = Whole { settings, prepared, search, x, target, watch };
     let predictor = whole.predictor(recipe, number).map_err(|error| match error {
         FitError::Stopped(Stopped::Cancelled) => AutoMlError::Cancelled,
         FitError::Stopped(Stopped::TimedOut) => AutoMlError::TimedOut,
@@ -46,6 +44,7 @@ pub(crate) fn train(
         labels: prepared.labels.clone(),
         featurizer,
         predictor,
+        forecaster: prepared.in_time.as_ref().map(|in_time| in_time.forecaster.clone()),
     }))
 }
 
@@ -55,6 +54,7 @@ struct Whole<'a> {
     prepared: &'a Prepared,
     search: &'a Search<'a>,
     x: Matrix,
+    target: Target,
     watch: &'a Watch,
 }
 
@@ -86,8 +86,8 @@ impl Whole<'_> {
     }
 
     fn fit(&self, trial: usize, candidate: Candidate) -> Result<Pipeline, FitError> {
-        let Prepared { target, weights, .. } = self.prepared;
-        let training = Training { x: &self.x, target, weights: weights.as_deref() };
+        let weights = self.prepared.weights.as_deref();
+        let training = Training { x: &self.x, target: &self.target, weights };
         let mut rng = Rng::new(self.settings.random_state, stream(trial, WHOLE));
         Pipeline::fit(candidate.scaling, candidate.spec, &training, &mut rng, self.watch)
     }

@@ -38,16 +38,33 @@ impl From<Stopped> for FitError {
 /// An algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Spec {
-    Logistic { c: f64 },
+    Logistic {
+        c: f64,
+    },
     Sgd,
-    LinearSvm { c: f64 },
-    KernelSvm { c: f64 },
-    ElasticNet { alpha: f64, l1_ratio: f64 },
+    LinearSvm {
+        c: f64,
+    },
+    KernelSvm {
+        c: f64,
+    },
+    ElasticNet {
+        alpha: f64,
+        l1_ratio: f64,
+    },
     Bernoulli,
     Multinomial,
-    Neighbours { k: usize },
+    Neighbours {
+        k: usize,
+    },
     Forest(ForestSpec),
-    Boosting { budget: f32 },
+    Boosting {
+        budget: f32,
+    },
+    /// One of the features itself: a forecast that needs no learning.
+    Feature {
+        place: usize,
+    },
 }
 
 impl std::fmt::Display for Spec {
@@ -60,6 +77,7 @@ impl std::fmt::Display for Spec {
             Self::Bernoulli | Self::Multinomial => f.write_str("alpha=1"),
             Self::Neighbours { k } => write!(f, "n_neighbors={k}"),
             Self::Forest(forest) => write!(f, "{forest}"),
+            Self::Feature { .. } => Ok(()),
             Self::Boosting { budget } => write!(f, "budget={budget}"),
         }
     }
@@ -81,6 +99,7 @@ pub(crate) enum Estimator {
     Neighbours(Neighbours),
     Forest(Forest),
     Boosted(Boosted),
+    Feature { place: usize },
 }
 
 impl Estimator {
@@ -100,6 +119,7 @@ impl Estimator {
             (Spec::Boosting { budget }, _) => {
                 Ok(Self::Boosted(Boosted::fit(budget, x, target, training.weights, watch)?))
             }
+            (Spec::Feature { place }, Target::Numbers(_)) => Ok(Self::Feature { place }),
             (Spec::Neighbours { k }, _) => Ok(Self::Neighbours(Neighbours::fit(k, x, target, weights, rng))),
             (Spec::Logistic { c }, Target::Classes { codes, count }) => {
                 linear(linear::logistic(x, codes, *count, weights, c, watch))
@@ -136,6 +156,7 @@ impl Estimator {
             Self::Neighbours(neighbours) => return neighbours.predict(x, watch),
             Self::Forest(forest) => forest.predict(x),
             Self::Boosted(boosted) => boosted.predict(x),
+            Self::Feature { place } => Matrix { rows: x.rows, cols: 1, data: x.column(*place) },
         })
     }
 }

@@ -126,6 +126,11 @@ impl Featurizer {
         Self { encoded, width }
     }
 
+    /// Features of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Features of these rows, in this order. A column the table lacks leaves zeros.
     pub(crate) fn transform(&self, table: &Table, rows: &[usize]) -> Matrix {
         let mut out = Matrix::zeros(rows.len(), self.width);

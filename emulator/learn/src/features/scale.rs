@@ -12,6 +12,8 @@ pub(crate) enum Scaling {
     MaxAbs,
     /// From 0 to 1.
     MinMax,
+    /// As they are.
+    None,
 }
 
 impl Scaling {
@@ -21,6 +23,7 @@ impl Scaling {
             Self::Standard => "StandardScalerWrapper",
             Self::MaxAbs => "MaxAbsScaler",
             Self::MinMax => "MinMaxScaler",
+            Self::None => "",
         }
     }
 }
@@ -58,6 +61,7 @@ impl Scaler {
                 Scaling::Standard => (mean[col], variance[col].sqrt()),
                 Scaling::MaxAbs => (0.0, low[col].abs().max(high[col].abs())),
                 Scaling::MinMax => (low[col], high[col] - low[col]),
+                Scaling::None => (0.0, 1.0),
             })
             .unzip();
         // A constant feature stays as it is.

@@ -5,7 +5,7 @@ mod ranking;
 mod regression;
 
 pub(crate) use classification::{classification, most_likely, primary};
-pub(crate) use regression::regression;
+pub(crate) use regression::{forecasting, regression};
 
 pub use ranking::{average_precision, roc_auc};
 
@@ -76,6 +76,15 @@ mod tests {
     struct Figures {
         classification: Vec<Classes>,
         regression: Vec<Numbers>,
+        forecasting: Vec<Forecasts>,
+    }
+
+    #[derive(Deserialize)]
+    struct Forecasts {
+        series: Vec<usize>,
+        ranges: Vec<f64>,
+        #[serde(flatten)]
+        numbers: Numbers,
     }
 
     #[derive(Deserialize)]
@@ -133,6 +142,14 @@ mod tests {
             let high = case.truth.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let low = case.truth.iter().copied().fold(f64::INFINITY, f64::min);
             assert_same(&case.name, &regression(&case.truth, &case.predicted, high - low), &case.expected);
+        }
+    }
+
+    #[test]
+    fn forecast_metrics_are_those_of_scikit_learn_over_all_and_by_series() {
+        for Forecasts { series, ranges, numbers } in figures().forecasting {
+            let found = forecasting(&numbers.truth, &numbers.predicted, &series, &ranges);
+            assert_same(&numbers.name, &found, &numbers.expected);
         }
     }
 

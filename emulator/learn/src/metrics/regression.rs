@@ -2,6 +2,11 @@
 
 use super::Metrics;
 use super::ranking::ranks;
+use std::collections::BTreeMap;
+
+/// Errors that are told normalised too.
+const NORMALIZED: [&str; 4] =
+    ["mean_absolute_error", "root_mean_squared_error", "median_absolute_error", "root_mean_squared_log_error"];
 
 /// All regression metrics. `range` is the target's largest minus smallest value over all the data of the experiment;
 /// the normalised errors are shares of it.
@@ -19,15 +24,31 @@ pub(crate) fn regression(truth: &[f64], predicted: &[f64], range: f64) -> Metric
     metrics.put("explained_variance", share_explained(squared_deviations(&errors), spread));
     metrics.put("spearman_correlation", pearson(&ranks(truth), &ranks(predicted)));
     metrics.put("mean_absolute_percentage_error", percentage_error(truth, &absolute));
-    for (name, value) in [
-        ("mean_absolute_error", absolute.iter().sum::<f64>() / n),
-        ("root_mean_squared_error", (squares / n).sqrt()),
-        ("median_absolute_error", median(absolute)),
-        ("root_mean_squared_log_error", log_error(truth, predicted)),
-    ] {
+    let errors =
+        [absolute.iter().sum::<f64>() / n, (squares / n).sqrt(), median(absolute), log_error(truth, predicted)];
+    for (name, value) in NORMALIZED.into_iter().zip(errors) {
         metrics.put(name, value);
         metrics.put(&format!("normalized_{name}"), value / range);
     }
+    metrics
+}
+
+/// All metrics of forecasts. They are those of regression over all rows, but the normalised errors, which are each
+/// series' share of its own range, averaged over the series: a small series counts as much as a large one. `series` is
+/// the series of each row, `ranges` the range of each.
+pub(crate) fn forecasting(truth: &[f64], predicted: &[f64], series: &[usize], ranges: &[f64]) -> Metrics {
+    let mut metrics = regression(truth, predicted, f64::NAN);
+    let mut shares: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (number, range) in ranges.iter().enumerate() {
+        let of = |values: &[f64]| -> Vec<f64> {
+            values.iter().zip(series).filter(|(_, s)| **s == number).map(|(value, _)| *value).collect()
+        };
+        let own = regression(&of(truth), &of(predicted), *range);
+        for name in NORMALIZED {
+            shares.entry(name).or_default().extend(own.get(&format!("normalized_{name}")));
+        }
+    }
+    shares.into_iter().for_each(|(name, shares)| metrics.put(&format!("normalized_{name}"), mean(&shares)));
     metrics
 }
 

@@ -5,6 +5,7 @@ mod pipeline;
 pub(crate) use pipeline::{Pipeline, Predictor, Weighted, blend, stacked};
 
 use crate::features::Featurizer;
+use crate::forecast::Forecaster;
 use crate::matrix::Matrix;
 use crate::metrics::most_likely;
 use crate::settings::Task;
@@ -36,6 +37,9 @@ pub enum ModelError {
     /// The rows don't suit the model's columns.
     #[error(transparent)]
     Rows(#[from] TableError),
+    /// Rows that can't be forecast: of a time or series that this model does not reach.
+    #[error("{0}")]
+    Time(String),
     /// Prediction ended early.
     #[error("the prediction was interrupted; ask again")]
     Interrupted,
@@ -53,6 +57,9 @@ pub struct Model {
     pub(crate) labels: Option<Labels>,
     pub(crate) featurizer: Featurizer,
     pub(crate) predictor: Predictor,
+    /// For forecasting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) forecaster: Option<Forecaster>,
 }
 
 /// The parts of a model, as training made them.
@@ -64,17 +71,24 @@ pub(crate) struct Parts {
     pub(crate) labels: Option<Labels>,
     pub(crate) featurizer: Featurizer,
     pub(crate) predictor: Predictor,
+    /// For forecasting.
+    pub(crate) forecaster: Option<Forecaster>,
 }
 
 impl From<Parts> for Model {
     fn from(parts: Parts) -> Self {
-        let Parts { task, algorithm, target, inputs, labels, featurizer, predictor } = parts;
-        Self { format: FORMAT, task, algorithm, target, inputs, labels, featurizer, predictor }
+        let Parts { task, algorithm, target, inputs, labels, featurizer, predictor, forecaster } = parts;
+        Self { format: FORMAT, task, algorithm, target, inputs, labels, featurizer, predictor, forecaster }
     }
 }
 
 impl Model {
-    /// What it predicts: a class or a number.
+    /// For forecasting, how many periods it was made to predict ahead.
+    pub fn horizon(&self) -> Option<usize> {
+        self.forecaster.as_ref().map(Forecaster::horizon)
+    }
+
+    /// What it predicts: a class, a number, or a number in time.
     pub fn task(&self) -> Task {
         self.task
     }
@@ -99,10 +113,12 @@ impl Model {
         self.labels.as_ref().map_or(&[], |labels| &labels.values)
     }
 
-    /// A label or a number for each row. Columns the model doesn't know are ignored.
+    /// A label or a number for each row. Columns the model doesn't know are ignored. A forecast goes from the end of the
+    /// training data to the times of the rows, in whatever order they come.
     ///
     /// # Errors
-    /// [`ModelError::Rows`] when a column is absent or holds what can't be of its type.
+    /// [`ModelError::Rows`] when a column is absent or holds what can't be of its type; [`ModelError::Time`] when a row
+    /// is not after the training data, or of a series that is not in it.
     pub fn predict(&self, rows: &Table) -> Result<Vec<Value>, ModelError> {
         let scores = self.scores(rows)?;
         Ok(match &self.labels {
@@ -125,6 +141,10 @@ impl Model {
     /// Probabilities (a column a class) or numbers (one column).
     pub(crate) fn scores(&self, rows: &Table) -> Result<Matrix, ModelError> {
         let rows = rows.conform(&self.inputs)?;
+        if let Some(forecaster) = &self.forecaster {
+            let path = forecaster.ahead(&rows, &self.featurizer).map_err(ModelError::Time)?;
+            return self.predictor.forecast(&path, &Watch::default()).map_err(|_| ModelError::Interrupted);
+        }
         let all: Vec<usize> = (0..rows.rows()).collect();
         let x = self.featurizer.transform(&rows, &all);
         self.predictor.predict(&x, &Watch::default()).map_err(|_| ModelError::Interrupted)

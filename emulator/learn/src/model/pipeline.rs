@@ -2,6 +2,7 @@
 
 use crate::estimators::{Estimator, FitError, Spec, Training};
 use crate::features::{Scaler, Scaling};
+use crate::forecast::Path;
 use crate::matrix::Matrix;
 use crate::rng::Rng;
 use crate::watch::{Stopped, Watch};
@@ -69,6 +70,25 @@ impl Predictor {
             }
             Self::Stack { members, over } => {
                 let said: Vec<Matrix> = members.iter().map(|m| m.predict(x, watch)).collect::<Result<_, _>>()?;
+                over.predict(&stacked(&said.iter().collect::<Vec<_>>()), watch)
+            }
+        }
+    }
+}
+
+impl Predictor {
+    /// What it forecasts. Each member goes the way by itself; what they say is put together then.
+    pub(crate) fn forecast(&self, path: &Path, watch: &Watch) -> Result<Matrix, Stopped> {
+        let along = |pipeline: &Pipeline| path.forecast(|x| pipeline.predict(x, watch));
+        match self {
+            Self::One(pipeline) => along(pipeline),
+            Self::Vote(members) => {
+                let said = members.iter().map(|m| Ok((m.share, along(&m.pipeline)?)));
+                let said: Vec<(f64, Matrix)> = said.collect::<Result<_, Stopped>>()?;
+                Ok(blend(said.iter().map(|(share, matrix)| (*share, matrix))))
+            }
+            Self::Stack { members, over } => {
+                let said: Vec<Matrix> = members.iter().map(along).collect::<Result<_, _>>()?;
                 over.predict(&stacked(&said.iter().collect::<Vec<_>>()), watch)
             }
         }

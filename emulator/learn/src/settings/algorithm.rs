@@ -4,7 +4,8 @@ use super::{Task, UnknownName};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// Members of Azure's `ClassificationModels` and `RegressionModels`.
+/// Members of Azure's `ClassificationModels`, `RegressionModels` and `ForecastingModels`; of the latter those that can be
+/// run here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// Logistic regression with an L2 penalty.
@@ -46,11 +47,19 @@ pub enum Algorithm {
     ElasticNet,
     /// Linear regression with an L1 penalty.
     LassoLars,
+    /// The last value goes on.
+    Naive,
+    /// The last season goes on.
+    SeasonalNaive,
+    /// The mean of all values.
+    Average,
+    /// The mean of the values at the same place of each season.
+    SeasonalAverage,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::LogisticRegression,
         Self::Sgd,
         Self::MultinomialNaiveBayes,
@@ -67,6 +76,10 @@ impl Algorithm {
         Self::XgBoostRegressor,
         Self::ElasticNet,
         Self::LassoLars,
+        Self::Naive,
+        Self::SeasonalNaive,
+        Self::Average,
+        Self::SeasonalAverage,
     ];
 
     /// Azure's enum name.
@@ -88,6 +101,10 @@ impl Algorithm {
             Self::XgBoostRegressor => "XGBoostRegressor",
             Self::ElasticNet => "ElasticNet",
             Self::LassoLars => "LassoLars",
+            Self::Naive => "Naive",
+            Self::SeasonalNaive => "SeasonalNaive",
+            Self::Average => "Average",
+            Self::SeasonalAverage => "SeasonalAverage",
         }
     }
 
@@ -102,7 +119,9 @@ impl Algorithm {
 
     /// Whether Azure knows the name for this task.
     pub fn fits(self, task: Task) -> bool {
-        let classification = !matches!(self, Self::XgBoostRegressor | Self::ElasticNet | Self::LassoLars);
+        let forecasting = matches!(self, Self::Naive | Self::SeasonalNaive | Self::Average | Self::SeasonalAverage);
+        let classification =
+            !forecasting && !matches!(self, Self::XgBoostRegressor | Self::ElasticNet | Self::LassoLars);
         let regression = !matches!(
             self,
             Self::LogisticRegression
@@ -114,7 +133,8 @@ impl Algorithm {
         );
         match task {
             Task::Classification => classification,
-            Task::Regression => regression,
+            Task::Regression => regression && !forecasting,
+            Task::Forecasting => regression,
         }
     }
 }

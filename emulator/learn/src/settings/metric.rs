@@ -25,7 +25,8 @@ impl Direction {
     }
 }
 
-/// Primary metrics by Azure's enum names (`ClassificationPrimaryMetrics`, `RegressionPrimaryMetrics`).
+/// Primary metrics by Azure's enum names (`ClassificationPrimaryMetrics`, `RegressionPrimaryMetrics`; those of
+/// `ForecastingPrimaryMetrics` are the latter).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrimaryMetric {
     /// Area under the ROC curve, classes weighted by their number of rows.
@@ -110,7 +111,7 @@ impl PrimaryMetric {
                 | Self::R2Score
                 | Self::NormalizedMeanAbsoluteError
         );
-        regression == (task == Task::Regression)
+        regression != (task == Task::Classification)
     }
 }
 

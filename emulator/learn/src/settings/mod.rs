@@ -1,9 +1,11 @@
 //! What an AutoML job asks for, in the terms of its `taskDetails`.
 
 mod algorithm;
+mod forecast;
 mod metric;
 
 pub use algorithm::Algorithm;
+pub use forecast::{Forecasting, RollingWindow, TargetAggregation, TargetLags};
 pub use metric::{Direction, PrimaryMetric};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ pub enum Task {
     Classification,
     /// Predicts a number.
     Regression,
+    /// Predicts a number in time, from those before it.
+    Forecasting,
 }
 
 /// `nCrossValidations`.
@@ -106,6 +110,8 @@ pub struct AutoMlSettings {
     pub weight_column: Option<String>,
     /// How columns become features.
     pub featurization: Featurization,
+    /// For forecasting, which needs it.
+    pub forecasting: Option<Forecasting>,
     /// Adds an average of the best trials.
     pub vote_ensemble: bool,
     /// Adds a linear model over the best trials.
@@ -121,7 +127,7 @@ impl AutoMlSettings {
     pub fn new(task: Task, target_column: impl Into<String>) -> Self {
         let primary_metric = match task {
             Task::Classification => PrimaryMetric::Accuracy,
-            Task::Regression => PrimaryMetric::NormalizedRootMeanSquaredError,
+            Task::Regression | Task::Forecasting => PrimaryMetric::NormalizedRootMeanSquaredError,
         };
         Self {
             task,
@@ -135,6 +141,7 @@ impl AutoMlSettings {
             validation_size: None,
             weight_column: None,
             featurization: Featurization::Auto,
+            forecasting: None,
             vote_ensemble: true,
             stack_ensemble: true,
             threads: std::thread::available_parallelism().map_or(1, usize::from),

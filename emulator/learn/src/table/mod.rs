@@ -6,6 +6,7 @@ mod json;
 
 mod read;
 
+pub(crate) use infer::date_time;
 pub(crate) use json::number_json;
 pub use read::{Encoding, Header, ReadOptions, SourceFile, TableError};
 
@@ -201,6 +202,12 @@ impl Table {
         let columns =
             self.columns.iter().map(|c| Column { name: c.name.clone(), values: c.values.select(&rows) }).collect();
         Self { columns, rows: rows.len() }
+    }
+
+    /// The same table with another column, of as many rows.
+    pub(crate) fn with(mut self, column: Option<Column>) -> Self {
+        self.columns.extend(column);
+        self
     }
 
     /// The same table without some columns.

@@ -1,8 +1,10 @@
-//! The two data sets of the repository, and settings that suit them.
+//! The data sets of the repository, and settings that suit them.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use azureml_emulator_learn::{AutoMlSettings, CrossValidation, Data, PrimaryMetric, ReadOptions, Table, Task};
+use azureml_emulator_learn::{
+    AutoMlSettings, CrossValidation, Data, Forecasting, PrimaryMetric, ReadOptions, Table, Task,
+};
 use std::io::Read;
 
 /// The bank marketing file as text.
@@ -41,4 +43,19 @@ pub fn regression(target: &str, max_trials: usize) -> AutoMlSettings {
     settings.cross_validation = CrossValidation::Folds(3);
     settings.limits.max_trials = max_trials;
     settings
+}
+
+/// A file of the data folder.
+pub fn data(name: &str) -> Table {
+    let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/{}"), name);
+    table(&std::fs::read_to_string(path).unwrap())
+}
+
+/// Three rolling origins, the best by the normalised root mean squared error.
+pub fn forecasting(target: &str, settings: Forecasting, max_trials: usize) -> AutoMlSettings {
+    let mut all = AutoMlSettings::new(Task::Forecasting, target);
+    all.forecasting = Some(settings);
+    all.cross_validation = CrossValidation::Folds(3);
+    all.limits.max_trials = max_trials;
+    all
 }

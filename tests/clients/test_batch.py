@@ -51,7 +51,7 @@ def test_an_endpoint_with_its_deployments(ml: MLClient) -> None:
     assert {known.name for known in ml.batch_deployments.list(name)} == {"first", "second"}
 
     endpoint = ml.batch_endpoints.get(name)
-    endpoint.defaults.deployment_name = "second"
+    endpoint.defaults = {"deployment_name": "second"}
     endpoint = ml.batch_endpoints.begin_create_or_update(endpoint).result()
     assert endpoint.defaults.deployment_name == "second"
     with pytest.raises(HttpResponseError, match="default"):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from azure.ai.ml import MLClient
-from azure.ai.ml.constants import ScheduleListViewType
 from azure.ai.ml.entities import CronTrigger, JobSchedule
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -36,7 +35,7 @@ def test_a_schedule_is_made_changed_and_deleted(ml: MLClient, tmp_path: Path) ->
         ml.schedules.begin_delete("weekly").result()
     assert ml.schedules.begin_disable("weekly").result().is_enabled is False
     assert list(ml.schedules.list()) == []
-    assert [known.name for known in ml.schedules.list(list_view_type=ScheduleListViewType.DISABLED_ONLY)] == ["weekly"]
+    assert [known.name for known in ml.schedules.list(list_view_type="DisabledOnly")] == ["weekly"]
     assert ml.schedules.begin_enable("weekly").result().is_enabled is True
     ml.schedules.begin_disable("weekly").result()
     ml.schedules.begin_delete("weekly").result()

@@ -129,6 +129,10 @@ reasons! {
     COMPUTE_NOT_FOUND = "ComputeNotFound";
     /// The AmlDataset that is named, or its version, does not exist.
     DATASET_NOT_FOUND = "DatasetNotFound";
+    /// The environment that is named does not exist.
+    ENVIRONMENT_NOT_FOUND = "EnvironmentNotFound";
+    /// The component that is named does not exist.
+    COMPONENT_NOT_FOUND = "ComponentNotFound";
     /// The AmlPipeline that is named does not exist.
     PIPELINE_NOT_FOUND = "PipelineNotFound";
     /// A version of the model that is named does not exist.

@@ -20,6 +20,8 @@ pub const GUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 pub const DECIMAL: &str = r"^-?[0-9]+(\.[0-9]+)?$";
 /// A decimal number that is not negative.
 pub const POSITIVE_DECIMAL: &str = r"^[0-9]+(\.[0-9]+)?$";
+/// A share between 0 and 1, written as text.
+pub const SHARE: &str = r"^0\.[0-9]*[1-9][0-9]*$";
 /// The name of an input, a parameter, a step or an output of a pipeline.
 pub const PIPELINE_NAME: &str = "^[a-z][a-z0-9_]*$";
 /// An input of the pipeline, or `<step>.<output>`.

@@ -24,6 +24,7 @@ mod schedules;
 mod secrets;
 mod shapes;
 mod small;
+mod steps;
 mod storm;
 mod suite;
 mod ways_in;
@@ -56,6 +57,7 @@ fn main() -> std::io::Result<ExitCode> {
     schedules::tests(&mut suite);
     secrets::tests(&mut suite);
     shapes::tests(&mut suite);
+    steps::tests(&mut suite);
     storm::tests(&mut suite);
     ways_in::tests(&mut suite);
     workspace::tests(&mut suite);

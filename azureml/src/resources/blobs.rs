@@ -148,6 +148,23 @@ impl Container {
         }
     }
 
+    /// The last bytes of a blob, at most this many; `None` where there is none.
+    ///
+    /// # Errors
+    /// The store's answer.
+    pub async fn tail(&self, path: &str, bytes: u64) -> Result<Option<Bytes>, Error> {
+        let Some(size) = self.size(path).await? else { return Ok(None) };
+        if size == 0 {
+            return Ok(Some(Bytes::new()));
+        }
+        let range = format!("bytes={}-{}", size.saturating_sub(bytes), size - 1);
+        match self.send(Method::GET, path, vec![("x-ms-range", range)], Body::None).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The blobs whose path begins with a prefix, in order of their names.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::data::AssetContainer;
 use super::{Extra, Map, nullable};
 use crate::error::Error;
 use crate::workspace::Workspace;
@@ -46,6 +47,14 @@ pub struct EnvironmentVersionProperties {
 }
 
 impl Workspace {
+    /// An environment's container.
+    ///
+    /// # Errors
+    /// Azure's answer.
+    pub async fn environment_container(&self, name: &str) -> Result<Option<AssetContainer>, Error> {
+        self.read("environments", &format!("environments/{name}"), &[]).await
+    }
+
     /// A version.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reqwest::Method;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Map, strings};
+use super::{Extra, Map, nullable, strings};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::transport::{Auth, Body, Request};
@@ -37,6 +38,9 @@ pub struct Run {
     /// Its properties.
     #[serde(deserialize_with = "strings")]
     pub properties: Map,
+    /// Its outputs, by name.
+    #[serde(deserialize_with = "nullable")]
+    pub outputs: Extra,
     /// Why it failed.
     pub error: Option<Value>,
 }
@@ -46,6 +50,12 @@ impl Run {
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.properties.get("azureml.moduleName").map(String::as_str).or(self.display_name.as_deref())
+    }
+
+    /// The asset that is an output of this name.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&str> {
+        self.outputs.get(name)?.get("assetId")?.as_str()
     }
 
     /// Why it failed, in words.
@@ -72,6 +82,23 @@ impl Workspace {
     pub fn history(&self, host: String) -> History {
         History { workspace: self.clone(), host }
     }
+}
+
+/// Of a run's log files the one in which what the user's program wrote stands: of several processes that of the first
+/// (`user_logs/std_log.txt`, `user_logs/std_log_process_0.txt`, and `azureml-logs/70_driver_log.txt` before those).
+fn user_log<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let rank = |name: &str| {
+        let within = |folder: &str| name.starts_with(folder) && name.ends_with(".txt");
+        match name {
+            "user_logs/std_log.txt" => Some(0),
+            _ if within("user_logs/std_log") => Some(1),
+            _ if within("user_logs/") => Some(2),
+            "azureml-logs/70_driver_log.txt" => Some(3),
+            _ if within("logs/azureml/") => Some(4),
+            _ => None,
+        }
+    };
+    names.filter_map(|name| Some((rank(name)?, name))).min().map(|(_, name)| name)
 }
 
 impl History {
@@ -128,6 +155,21 @@ impl History {
         }
     }
 
+    /// The end of the log that a run's user wrote: its name, and at most this many bytes of it. `None` where the run
+    /// has no log.
+    ///
+    /// # Errors
+    /// Azure's answer, the blob store's, or an address outside the cloud.
+    pub async fn log_tail(&self, id: &str, bytes: u64) -> Result<Option<(String, String)>, Error> {
+        let Some(details) = self.details(id).await? else { return Ok(None) };
+        let files = details.get("logFiles").and_then(Value::as_object).cloned().unwrap_or_default();
+        let Some(name) = user_log(files.keys().map(String::as_str)).map(str::to_owned) else { return Ok(None) };
+        let address = files.get(&name).and_then(Value::as_str).unwrap_or_default();
+        let blob = self.workspace.signed_container(&format!("logs of {id}"), &SecretString::from(address))?;
+        let text = blob.tail("", bytes).await?;
+        Ok(text.map(|text| (name, String::from_utf8_lossy(&text).into_owned())))
+    }
+
     /// The last value of each metric of a run.
     ///
     /// # Errors
@@ -164,5 +206,22 @@ impl History {
                 priority: client.priority(),
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user_log;
+
+    #[test]
+    fn the_user_s_log_is_told_from_the_system_s() {
+        let of = |names: &[&'static str]| user_log(names.iter().copied());
+        let system = ["system_logs/lifecycler/execution-wrapper.log", "logs/azureml/executionlogs.txt"];
+        assert_eq!(of(&system), Some("logs/azureml/executionlogs.txt"));
+        assert_eq!(of(&[system[1], "user_logs/std_log.txt"]), Some("user_logs/std_log.txt"));
+        let many = ["user_logs/std_log_process_1.txt", "user_logs/std_log_process_0.txt"];
+        assert_eq!(of(&many), Some("user_logs/std_log_process_0.txt"));
+        assert_eq!(of(&["azureml-logs/70_driver_log.txt"]), Some("azureml-logs/70_driver_log.txt"));
+        assert_eq!(of(&[]), None);
     }
 }

@@ -17,6 +17,7 @@ use crate::rules;
 #[x_kube(validation = Rule::new("has(self.forecasting) == (self.task == 'Forecasting')").message("forecasting holds the time column and horizon of task Forecasting: write it with that task, and only then"))]
 #[x_kube(validation = Rule::new("!has(self.primaryMetric) || (self.primaryMetric in ['AUCWeighted', 'Accuracy', 'NormMacroRecall', 'AveragePrecisionScoreWeighted', 'PrecisionScoreWeighted']) == (self.task == 'Classification')").message("primaryMetric does not fit the task: Classification has AUCWeighted, Accuracy, NormMacroRecall, AveragePrecisionScoreWeighted, PrecisionScoreWeighted; Regression and Forecasting have SpearmanCorrelation, NormalizedRootMeanSquaredError, R2Score, NormalizedMeanAbsoluteError"))]
 #[x_kube(validation = Rule::new("!has(self.positiveLabel) || self.task == 'Classification'").message("positiveLabel belongs to task Classification: remove it"))]
+#[x_kube(validation = rules::at_most_one(&["testData", "testDataSize"], "write testData (rows of their own) or testDataSize (a share of the training rows), not both"))]
 #[x_kube(validation = Rule::new("!has(self.validationData) || !has(self.validation)").message("write validationData (rows to choose by) or validation (how the training rows are split), not both"))]
 pub struct AutoMl {
     /// What is predicted: Classification (one of several classes), Regression (a number) or Forecasting (a number in
@@ -37,6 +38,10 @@ pub struct AutoMl {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = rules::PIPELINE_DATA), length(min = 1, max = 127))]
     pub test_data: Option<String>,
+    /// The benchmark on a share of the training rows that is held out from all models, between 0 and 1, e.g. `"0.2"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = rules::SHARE), length(max = 16))]
+    pub test_data_size: Option<String>,
     /// The column with the weight of each row; absent: all weigh the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
@@ -192,19 +197,57 @@ pub struct Limits {
 /// What is done to the columns.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.mode == 'Custom' || (!has(self.blockedTransformers) && !has(self.columnTypes))").message("blockedTransformers and columnTypes need mode: Custom"))]
+#[x_kube(validation = Rule::new("self.mode == 'Custom' || (!has(self.blockedTransformers) && !has(self.columnTypes) && !has(self.transformers))").message("blockedTransformers, columnTypes and transformers need mode: Custom"))]
 pub struct Featurization {
     /// Auto (missing values filled, categories encoded, dates taken apart), Off (the columns as they are) or Custom
     /// (Auto, with what stands below).
     pub mode: FeaturizationMode,
     /// Transformers that are not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "set"), length(max = 20), inner(length(max = 64)))]
-    pub blocked_transformers: Vec<String>,
+    #[schemars(extend("x-kubernetes-list-type" = "set"), length(max = 20))]
+    pub blocked_transformers: Vec<Transformer>,
     /// What columns hold, by name, where AutoML would guess otherwise: Categorical, Numeric, DateTime, Text or Ignore.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 200, "additionalProperties" = {"type": "string", "enum": ["Categorical", "Numeric", "DateTime", "Text", "Ignore"]}))]
     pub column_types: BTreeMap<String, String>,
+    /// Settings of transformers on columns (`transformerParams` of Azure ML), e.g. how missing values are filled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub transformers: Vec<ColumnTransformer>,
+}
+
+/// A transformer with its settings on some columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ColumnTransformer {
+    /// The transformer, e.g. `Imputer` or `HashOneHotEncoder`.
+    #[schemars(regex(pattern = r"^[A-Za-z]+$"), length(min = 1, max = 64))]
+    pub name: String,
+    /// The columns; absent: all that it is used on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"), length(max = 50), inner(length(max = 256)))]
+    pub columns: Vec<String>,
+    /// Its settings, e.g. `strategy: median`. A value that reads as a number is sent as one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Transformers that can be blocked, as ARM spells them (`BlockedTransformers`, api-version 2025-12-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+#[allow(missing_docs, reason = "the names are those of the transformers")]
+pub enum Transformer {
+    TextTargetEncoder,
+    OneHotEncoder,
+    CatTargetEncoder,
+    TfIdf,
+    WoETargetEncoder,
+    LabelEncoder,
+    WordEmbedding,
+    NaiveBayes,
+    CountVectorizer,
+    HashOneHotEncoder,
 }
 
 /// Whether AutoML prepares the columns.
@@ -245,6 +288,44 @@ pub struct Training {
     /// Only models that can be written as ONNX; absent: Azure's own (false).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_onnx_compatible_models: Option<bool>,
+    /// Try deep neural networks too (TCNForecaster); absent: Azure's own (false).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_dnn_training: Option<bool>,
+    /// How long the models of an ensemble may take to arrive, in whole minutes; absent: Azure's own (5m).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::whole_minutes())]
+    pub ensemble_model_download_timeout: Option<Duration>,
+    /// How the stack ensemble learns to combine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_ensemble: Option<StackEnsemble>,
+}
+
+/// How a stack ensemble learns to combine models.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StackEnsemble {
+    /// What it learns by: LogisticRegression, LogisticRegressionCV, LightGBMClassifier, ElasticNet, ElasticNetCV,
+    /// LightGBMRegressor or LinearRegression; absent: Azure's own, by the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta_learner: Option<MetaLearner>,
+    /// The share of the training rows that it learns on, between 0 and 1; absent: Azure's own (0.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = rules::SHARE), length(max = 16))]
+    pub train_percentage: Option<String>,
+}
+
+/// What a stack ensemble learns by, as ARM spells it (`StackMetaLearnerType`, api-version 2025-12-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+#[allow(missing_docs, reason = "the names are those of the learners")]
+pub enum MetaLearner {
+    LogisticRegression,
+    LogisticRegressionCV,
+    LightGBMClassifier,
+    ElasticNet,
+    ElasticNetCV,
+    LightGBMRegressor,
+    LinearRegression,
 }
 
 /// AutoML's algorithms, as ARM spells them (`ClassificationModels`, `RegressionModels`, `ForecastingModels`,
@@ -305,7 +386,7 @@ impl Algorithm {
 /// How a model is judged while training.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::exactly_one(&["crossValidations", "validationDataSize"], "write one of crossValidations (folds) and validationDataSize (the share of rows held out)"))]
+#[x_kube(validation = rules::exactly_one(&["crossValidations", "validationDataSize", "splitColumns"], "write one of crossValidations (folds), validationDataSize (the share of rows held out) and splitColumns (columns that say which rows are held out)"))]
 pub struct Validation {
     /// The number of folds that each model is trained and judged on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -313,6 +394,10 @@ pub struct Validation {
     pub cross_validations: Option<i32>,
     /// The share of the rows that is held out to judge by, between 0 and 1, e.g. `"0.2"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^0\.[0-9]*[1-9][0-9]*$"), length(max = 16))]
+    #[schemars(regex(pattern = rules::SHARE), length(max = 16))]
     pub validation_data_size: Option<String>,
+    /// Columns of 1 and 0, one a fold: rows with 0 are held out to judge by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"), length(min = 1, max = 20), inner(length(max = 256)))]
+    pub split_columns: Vec<String>,
 }

@@ -42,6 +42,76 @@ pub struct Command {
     /// How long it may take; absent: no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// The machines of this step, where it needs others than the pipeline's compute gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<StepResources>,
+    /// How the command is started on several machines or processes; absent: once, on one machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+}
+
+/// The machines of a step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepResources {
+    /// How many machines of the compute; absent: 1, or what `compute.serverless` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub instance_count: Option<i32>,
+    /// The VM size, for serverless compute; absent: what `compute.serverless` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"), length(min = 1, max = 64))]
+    pub instance_type: Option<String>,
+    /// Shared memory of the container, e.g. `2g`; absent: Azure's own (2g).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]+[bkmg]$"), length(max = 16))]
+    pub shm_size: Option<String>,
+}
+
+/// How a command is started on several machines or processes.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.type == 'TensorFlow' ? !has(self.processCountPerInstance) : !has(self.workerCount) && !has(self.parameterServerCount)").message("processCountPerInstance belongs to PyTorch and Mpi, workerCount and parameterServerCount to TensorFlow"))]
+pub struct Distribution {
+    /// PyTorch, Mpi or TensorFlow.
+    #[serde(rename = "type")]
+    pub type_: DistributionType,
+    /// Processes on each machine, for PyTorch and Mpi; absent: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub process_count_per_instance: Option<i32>,
+    /// Workers, for TensorFlow; absent: as many as machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub worker_count: Option<i32>,
+    /// Parameter servers, for TensorFlow; absent: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub parameter_server_count: Option<i32>,
+}
+
+/// By what a command's processes find each other, as ARM spells it (`DistributionType`, api-version 2025-12-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+pub enum DistributionType {
+    /// torch.distributed.
+    PyTorch,
+    /// MPI.
+    Mpi,
+    /// TF_CONFIG.
+    TensorFlow,
+}
+
+impl DistributionType {
+    /// As ARM spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PyTorch => "PyTorch",
+            Self::Mpi => "Mpi",
+            Self::TensorFlow => "TensorFlow",
+        }
+    }
 }
 
 /// Files for a command.
@@ -52,7 +122,8 @@ pub struct CodeFiles {
     /// A ConfigMap of this namespace, each key a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_ref: Option<LocalRef>,
-    /// A zip file on the web, under the same rules as a dataset's.
+    /// A file on the web, under the same rules as a dataset's: a zip file is unpacked, any other lies there under its own
+    /// name. It is fetched when a run begins; what changes behind the address starts no run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^https?://[^ @]+$"), length(max = 2048))]
     pub url: Option<String>,
@@ -140,9 +211,12 @@ impl OutputType {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
-    /// The component's version: `azureml:<name>:<version>`, or `azureml://registries/...`.
+    /// The component's version: `azureml:<name>:<version>`, `azureml:<name>@latest`, or `azureml://registries/...`.
     #[schemars(regex(pattern = rules::ENVIRONMENT), length(max = 1024))]
     pub id: String,
+    /// What a registry's component is, Command or Pipeline; absent: Command. What the workspace's own are is looked up.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<ComponentType>,
     /// What the component reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]), length(max = 50))]
@@ -151,4 +225,15 @@ pub struct Component {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]), length(max = 20))]
     pub outputs: Vec<StepOutput>,
+}
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+pub enum ComponentType {
+    /// A command.
+    #[default]
+    Command,
+    /// A pipeline of its own.
+    Pipeline,
 }

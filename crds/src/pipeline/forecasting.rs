@@ -34,6 +34,12 @@ pub struct Forecasting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 10000))]
     pub target_rolling_window_size: Option<i32>,
+    /// How the target is taken apart by season and trend (STL): None, Season or SeasonTrend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_stl: Option<UseStl>,
+    /// Whether lags of the other columns are used as columns: None or Auto.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_lags: Option<FeatureLags>,
     /// What is done with series that are too short: None, Auto, Pad or Drop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_series_handling: Option<ShortSeriesHandling>,
@@ -48,6 +54,28 @@ pub struct Forecasting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub cv_step_size: Option<i32>,
+}
+
+/// How the target is taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+pub enum UseStl {
+    /// It is not.
+    None,
+    /// Its season is a column.
+    Season,
+    /// Its season and its trend are columns.
+    SeasonTrend,
+}
+
+/// Whether lags of columns are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::schema::described_by_field)]
+pub enum FeatureLags {
+    /// They are not.
+    None,
+    /// Those that help.
+    Auto,
 }
 
 /// What is done with series that are too short.

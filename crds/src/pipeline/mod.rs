@@ -11,10 +11,14 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use self::automl::{
-    Algorithm, AutoMl, Featurization, FeaturizationMode, Limits, PrimaryMetric, Task, Training, Validation,
+    Algorithm, AutoMl, ColumnTransformer, Featurization, FeaturizationMode, Limits, MetaLearner, PrimaryMetric,
+    StackEnsemble, Task, Training, Transformer, Validation,
 };
-pub use self::command::{CodeFiles, Command, Component, InlineEnvironment, OutputType, StepInput, StepOutput};
-pub use self::forecasting::{Forecasting, ShortSeriesHandling, TargetAggregation};
+pub use self::command::{
+    CodeFiles, Command, Component, ComponentType, Distribution, DistributionType, InlineEnvironment, OutputType,
+    StepInput, StepOutput, StepResources,
+};
+pub use self::forecasting::{FeatureLags, Forecasting, ShortSeriesHandling, TargetAggregation, UseStl};
 pub use self::policy::{ConcurrencyPolicy, History, Publish, Retry, RunPolicy, Schedule, Trigger};
 pub use self::status::{AmlPipelineStatus, CauseKey, Discovery, LastRun, PublishedStatus, ScheduleStatus};
 pub use self::step::{ComputeTarget, Input, Parameter, ServerlessCompute, Step};

@@ -23,7 +23,8 @@ pub struct RunPolicy {
     /// (cancel the other). It holds for runs that the operator submits; scheduled ones start in Azure. Absent: Forbid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_policy: Option<ConcurrencyPolicy>,
-    /// How long a run may take, after which its job is cancelled, e.g. `2h`; absent: no limit.
+    /// How long a run may take from when its job was submitted, after which the job is cancelled, e.g. `2h`; absent: no
+    /// limit. A run waits as long for what it needs before it can begin, absent: 1h; then it has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// Whether a failed run is tried again.

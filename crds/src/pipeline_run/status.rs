@@ -163,10 +163,15 @@ pub struct StepStatus {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<Time>,
-    /// Why it failed, with the tail of its log; at most 2048 characters, and only of the first steps that failed.
+    /// Why it failed; at most 2048 characters, and only of the first steps that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub error: Option<String>,
+    /// The end of what a step that failed wrote (`user_logs/std_log.txt`); at most 2048 characters, and only of the
+    /// first steps that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub log: Option<String>,
 }
 
 /// A model that was tried.
@@ -196,6 +201,10 @@ pub struct Best {
     pub score: String,
     /// All its metrics.
     pub metrics: Metrics,
+    /// The model that AutoML registered for it by itself, as Azure ML's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub model: Option<String>,
 }
 
 /// A model's metrics, as text, by MLflow's names.
@@ -222,8 +231,8 @@ fn shorten(status: &mut AmlPipelineRunStatus) -> bool {
         status.trials.pop();
         return true;
     }
-    if let Some(step) = status.steps.iter_mut().filter(|step| step.error.is_some()).nth(3) {
-        step.error = None;
+    if let Some(step) = status.steps.iter_mut().filter(|step| step.error.is_some() || step.log.is_some()).nth(3) {
+        (step.error, step.log) = (None, None);
         return true;
     }
     if let Some(best) = &mut status.best {

@@ -79,7 +79,12 @@ impl Ground for Estate {
     }
 
     fn code(&self, workspace: &str, name: &str, version: &str) -> Option<Asset> {
-        self.asset(workspace, ("codes", name, version), "/properties/codeType", "/properties/codeUri")
+        let found = self.version(workspace, "codes", name, version)?;
+        Some(Asset { kind: "uri_folder".to_owned(), uri: text(&found, "/properties/codeUri")? })
+    }
+
+    fn has_environment(&self, workspace: &str, name: &str, version: &str) -> bool {
+        self.version(workspace, "environments", name, version).is_some()
     }
 
     fn component(&self, workspace: &str, name: &str, version: &str) -> Option<Value> {

@@ -1,12 +1,15 @@
 //! Runs a command in a scratch folder.
 //!
-//! Inputs are copied into it, outputs out of it. The environment is this machine's own: images are not pulled.
+//! Inputs are copied into it, outputs out of it. The environment is this machine's own: images are not pulled. What it
+//! writes is the run's artifact `user_logs/std_log.txt`, while it runs and afterwards, as in Azure.
 
+use super::log::Log;
 use super::pipeline::{Inputs, output_names, text_of};
 use super::placeholder::{self, Expression, UnknownExpression};
 use super::{Ended, Outputs, Underway};
 use crate::automl::request::iso_duration;
-use crate::run_history::run::{Location, Status};
+use crate::run_history::run::{Location, RunError, Status};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -56,9 +59,11 @@ struct Prepared {
 }
 
 fn prepare(under: &Underway, definition: &Map<String, Value>, inputs: &Inputs) -> Result<Prepared, Ended> {
+    environment(under, definition)?;
     let folder = std::env::temp_dir().join(format!("azureml-emulator-{}", uuid::Uuid::new_v4()));
     let io = |error: std::io::Error| Ended::user_error(format!("The scratch folder could not be made: {error}"));
     std::fs::create_dir_all(folder.join("inputs")).map_err(io)?;
+    std::fs::create_dir_all(folder.join("wd")).map_err(io)?;
     let outputs: Vec<String> = output_names(definition).into_iter().collect();
     for name in &outputs {
         std::fs::create_dir_all(folder.join("outputs").join(name)).map_err(io)?;
@@ -75,9 +80,8 @@ fn prepare(under: &Underway, definition: &Map<String, Value>, inputs: &Inputs) -
     })?;
     if let Some(code) = definition.get("codeId").or_else(|| definition.get("code")).and_then(Value::as_str) {
         // Code that was registered is a folder in the blob store.
-        if let Ok(code) = under.jobs.resolve(&under.workspace, code) {
-            copy_in(under, &code.place, &folder)?;
-        }
+        let code = under.jobs.resolve(&under.workspace, code).map_err(Ended::user_error)?;
+        copy_in(under, &code.place, &folder.join("wd"))?;
     }
     let variables = definition.get("environmentVariables").or_else(|| definition.get("environment_variables"));
     let limit = definition.get("limits").and_then(|limits| limits.get("timeout")).and_then(Value::as_str);
@@ -88,6 +92,29 @@ fn prepare(under: &Underway, definition: &Map<String, Value>, inputs: &Inputs) -
         outputs,
         limit: limit.and_then(iso_duration).unwrap_or(LONGEST).min(LONGEST),
     })
+}
+
+/// A command's environment has to be there, though it is not built here; what a registry holds is not known.
+fn environment(under: &Underway, definition: &Map<String, Value>) -> Result<(), Ended> {
+    let given = definition.get("environmentId").or_else(|| definition.get("environment")).and_then(Value::as_str);
+    let Some(given) = given.filter(|given| !given.starts_with("azureml://")) else { return Ok(()) };
+    let name = given.trim_start_matches("azureml:");
+    let parts: Vec<&str> = name.split('/').collect();
+    let after = |key: &str| {
+        let at = parts.iter().position(|part| part.eq_ignore_ascii_case(key));
+        at.and_then(|at| parts.get(at + 1)).copied()
+    };
+    let found = match (after("environments"), after("versions")) {
+        (Some(name), Some(version)) => Some((name, version)),
+        _ => name.split_once(':').or_else(|| name.split_once('@')),
+    };
+    match found {
+        Some((name, version)) if under.jobs.ground().has_environment(&under.workspace, name, version) => Ok(()),
+        _ => Err(Ended::Failed(RunError {
+            code: "UserError".to_owned(),
+            message: format!("The environment {given} was not found in the workspace."),
+        })),
+    }
 }
 
 /// What stands in the command for an input: the path of a copy, or the literal itself.
@@ -128,34 +155,39 @@ fn copy_in(under: &Underway, place: &Location, to: &Path) -> Result<(), Ended> {
 }
 
 async fn execute(under: &Underway, prepared: &Prepared) -> Result<(), Ended> {
+    let io = |error: std::io::Error| Ended::user_error(format!("The command could not be started: {error}"));
+    let path = prepared.folder.join("std_log.txt");
+    let written = std::fs::File::create(&path).map_err(io)?;
     let mut command = tokio::process::Command::new("sh");
-    command.arg("-c").arg(&prepared.command).current_dir(&prepared.folder).stdin(Stdio::null());
-    command.envs(prepared.environment.iter().cloned()).kill_on_drop(true);
-    let output = tokio::select! {
-        output = command.output() => output.map_err(|error| Ended::user_error(format!("The command could not be started: {error}")))?,
+    command.arg("-c").arg(&prepared.command).current_dir(prepared.folder.join("wd")).stdin(Stdio::null());
+    // One file for both, so that lines stand in the order in which they were written.
+    command.stdout(written.try_clone().map_err(io)?).stderr(written);
+    command.envs(prepared.environment.iter().cloned()).process_group(0).kill_on_drop(true);
+    let mut child = command.spawn().map_err(io)?;
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let log = Log::of(under, "user_logs/std_log.txt");
+    let ended = tokio::select! {
+        status = child.wait() => status.map_err(io),
         () = tokio::time::sleep(prepared.limit) => {
-            return Err(Ended::user_error(format!("The command ran longer than {} seconds.", prepared.limit.as_secs())));
+            Err(Ended::user_error(format!("The command ran longer than {} seconds.", prepared.limit.as_secs())))
         }
-        () = under.cancelled() => return Err(Ended::Canceled),
+        () = under.cancelled() => Err(Ended::Canceled),
+        () = log.follow(&path) => Err(Ended::Canceled),
     };
-    let log = [output.stdout, output.stderr].concat();
-    let place =
-        under.jobs.runs().get(&under.workspace, &under.run).map(|run| run.artifacts.join("user_logs/std_log.txt"));
-    let tail: String = String::from_utf8_lossy(&log)
-        .lines()
-        .rev()
-        .take(5)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect::<Vec<_>>()
-        .join("\n");
-    if let Some(place) = place {
-        under.jobs.ground().write(&place, log);
+    if ended.is_err() {
+        // With all that it started.
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        let _ = child.wait().await;
     }
-    match output.status.success() {
+    log.copy(&path);
+    let status = ended?;
+    match status.success() {
         true => Ok(()),
-        false => Err(Ended::user_error(format!("Execution failed. The command ended with {}. {tail}", output.status))),
+        false => Err(Ended::user_error(format!(
+            "Execution failed. User process 'sh' exited with status code {}. Please check log file 'user_logs/std_log.txt' for error details. {}",
+            status.code().unwrap_or(-1),
+            log.tail()
+        ))),
     }
 }
 

@@ -48,11 +48,10 @@ pub(crate) trait Ground: Send + Sync + 'static {
     fn data(&self, workspace: &str, name: &str, version: &str) -> Option<Asset>;
     /// A model version.
     fn model(&self, workspace: &str, name: &str, version: &str) -> Option<Asset>;
-    /// Where the files of a code version lie.
-    fn code(&self, workspace: &str, name: &str, version: &str) -> Option<Asset> {
-        let _ = (workspace, name, version);
-        None
-    }
+    /// A code version: a folder of files.
+    fn code(&self, workspace: &str, name: &str, version: &str) -> Option<Asset>;
+    /// Whether there is such an environment version; `latest` for the newest.
+    fn has_environment(&self, workspace: &str, name: &str, version: &str) -> bool;
     /// The spec of a component version.
     fn component(&self, workspace: &str, name: &str, version: &str) -> Option<Value>;
     /// The account and container that a storage URL's host stands for, with the path within.

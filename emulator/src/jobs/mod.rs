@@ -4,6 +4,7 @@ mod command;
 mod data;
 mod graph;
 pub(crate) mod ground;
+mod log;
 mod pipeline;
 mod placeholder;
 mod resume;

@@ -1,6 +1,7 @@
 //! Runs a pipeline's steps, each as soon as what it reads is there.
 
 use super::graph::{Graph, Node, NodeKind};
+use super::log::Log;
 use super::placeholder::{self, Expression};
 use super::{Ended, Outputs, Underway, command, submit};
 use crate::run_history::run::{RunKind, Status};
@@ -45,8 +46,14 @@ pub(super) fn run<'a>(
             .and_then(|s| s.get("continue_on_step_failure").or_else(|| s.get("continueOnStepFailure")))
             .is_some_and(|flag| flag.as_bool() == Some(true) || flag.as_str() == Some("true"));
         under.turn(Status::Running);
-        let mut steps =
-            Steps { under, inputs, done: BTreeMap::new(), outputs: Outputs::new(), failed: BTreeMap::new() };
+        let mut steps = Steps {
+            under,
+            inputs,
+            log: Log::of(under, "logs/azureml/executionlogs.txt"),
+            done: BTreeMap::new(),
+            outputs: Outputs::new(),
+            failed: BTreeMap::new(),
+        };
         steps.run(graph, persevere).await?;
         under.turn(Status::Finalizing);
         let outputs = steps.outputs;
@@ -57,6 +64,8 @@ pub(super) fn run<'a>(
 
 struct Steps<'a> {
     under: &'a Underway,
+    /// What was submitted, and what became of it.
+    log: Log,
     inputs: &'a Inputs,
     /// Run ids of the steps that completed.
     done: BTreeMap<String, String>,
@@ -98,6 +107,12 @@ impl Steps<'_> {
     }
 
     fn note(&mut self, node: Node, result: Result<Outputs, Ended>) {
+        let word = match &result {
+            Ok(_) => "completed",
+            Err(Ended::Canceled) => "was canceled",
+            Err(Ended::Failed(_)) => "failed",
+        };
+        self.log.say(&format!("Node {} {word}.", node.name));
         match result {
             Ok(outputs) => {
                 for (name, bound) in bindings(&node.body) {
@@ -115,6 +130,7 @@ impl Steps<'_> {
 
     fn start(&self, running: &mut JoinSet<Done>, node: Node) -> Result<(), Ended> {
         let child = self.add_child(&node);
+        self.log.say(&format!("Submitting 1 runs, first five are: {}:{}", node.name, child.run));
         let body = match self.filled(&Value::Object(node.body.clone()))? {
             Value::Object(body) => body,
             _ => Map::new(),

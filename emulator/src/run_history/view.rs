@@ -46,8 +46,8 @@ pub(crate) fn run(run: &Run) -> Value {
     })
 }
 
-/// A run as `GET runs/{id}/details` shows it.
-pub(crate) fn details(given: &Run) -> Value {
+/// A run as `GET runs/{id}/details` shows it, with the addresses of its logs.
+pub(crate) fn details(given: &Run, logs: &Map<String, Value>) -> Value {
     json!({
         "runId": given.id,
         "target": given.properties.get("target"),
@@ -59,7 +59,7 @@ pub(crate) fn details(given: &Run) -> Value {
         "inputDatasets": [],
         "outputDatasets": [],
         "runDefinition": given.job,
-        "logFiles": {},
+        "logFiles": logs,
     })
 }
 

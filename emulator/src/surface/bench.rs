@@ -51,6 +51,13 @@ impl Ground for Shelf {
     fn model(&self, _: &str, name: &str, version: &str) -> Option<Asset> {
         self.models.lock().unwrap().get(&format!("{name}:{version}")).cloned()
     }
+    fn code(&self, _: &str, name: &str, _: &str) -> Option<Asset> {
+        let uri = format!("azureml://datastores/workspaceblobstore/paths/{name}");
+        (name == "code").then(|| Asset { kind: "uri_folder".into(), uri })
+    }
+    fn has_environment(&self, _: &str, name: &str, _: &str) -> bool {
+        name == "e"
+    }
     fn component(&self, _: &str, _: &str, _: &str) -> Option<Value> {
         None
     }
@@ -91,6 +98,11 @@ impl Bench {
         self.shelf.write(&container().join(&format!("{name}/rows.csv")), csv.into_bytes());
         let uri = format!("azureml://datastores/workspaceblobstore/paths/{name}/");
         self.shelf.data.lock().unwrap().insert(format!("{name}:1"), Asset { kind: "mltable".into(), uri });
+    }
+
+    /// A file of the code version `code:1`.
+    pub(super) fn code(&self, path: &str, text: &str) {
+        self.shelf.write(&container().join(&format!("code/{path}")), text.into());
     }
 
     /// Registers a model.

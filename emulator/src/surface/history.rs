@@ -6,7 +6,10 @@ use crate::online::rules::Refusal;
 use crate::run_history::run::{Location, Run};
 use crate::run_history::{mlflow, view};
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+/// Where a run's logs lie among its artifacts.
+const LOG_FOLDERS: [&str; 2] = ["user_logs", "logs"];
 
 impl Plane {
     /// Answers `/history/v1.0{ws}/...`; the call's path is what follows the workspace.
@@ -15,7 +18,9 @@ impl Plane {
         let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
         match (call.method.as_str(), lower.as_slice()) {
             ("GET", ["runs", _]) => self.shown_run(call, call.segment(1), view::run),
-            ("GET", ["runs", _, "details"]) => self.shown_run(call, call.segment(1), view::details),
+            ("GET", ["runs", _, "details"]) => {
+                self.shown_run(call, call.segment(1), |run| view::details(run, &self.log_files(call, run)))
+            }
             ("GET", ["runs", _, "children"]) => self.children(call, call.segment(1)),
             ("PATCH", ["runs", _]) => self.patch_run(call, call.segment(1)),
             ("GET", ["experiments", _, "runs", _]) => self.shown_run(call, call.segment(3), view::run),
@@ -65,20 +70,27 @@ impl Plane {
         changed.map_or_else(|| missing(id), Reply::ok)
     }
 
+    /// The artifacts that are logs, with addresses by which they can be read for an hour.
+    fn log_files(&self, call: &Call, run: &Run) -> Map<String, Value> {
+        let names = LOG_FOLDERS.iter().flat_map(|folder| self.artifact_names(run, folder));
+        names.map(|name| (name.clone(), Value::from(self.signed(call, &run.artifacts.join(&name))))).collect()
+    }
+
+    /// The address of a blob with a signature.
+    fn signed(&self, call: &Call, place: &Location) -> String {
+        let address = call.blob_address(&place.account, &format!("{}/{}", place.container, place.path));
+        format!("{address}?{}", self.jobs.ground().signature(place))
+    }
+
     /// `artifacts`, `artifacts/path`, `artifacts/contentinfo`, `artifacts/prefix/contentinfo`.
     fn artifacts(&self, call: &Call, id: &str, what: &str) -> Reply {
         let Some(run) = self.jobs.runs().get(&call.workspace, id) else { return missing(id) };
         let path = call.text("path").unwrap_or_default();
         let entry = |name: &str| {
-            let place = run.artifacts.join(name);
             json!({
                 "artifactId": format!("ExperimentRun/dcid.{id}/{name}"), "origin": "ExperimentRun",
                 "container": format!("dcid.{id}"), "path": name,
-                "contentUri": format!(
-                    "{}?{}",
-                    call.blob_address(&place.account, &format!("{}/{}", place.container, place.path)),
-                    self.jobs.ground().signature(&place)
-                ),
+                "contentUri": self.signed(call, &run.artifacts.join(name)),
             })
         };
         match what.to_ascii_lowercase().as_str() {

@@ -143,15 +143,31 @@ async fn what_azure_refuses_is_refused() {
 async fn commands_run_and_can_be_canceled() {
     let bench = Bench::new();
     let job = |command: &str| {
-        json!({"properties": {"jobType": "Command", "command": command, "environmentId": "e",
+        json!({"properties": {"jobType": "Command", "command": command, "environmentId": "azureml:e:1",
             "inputs": {"word": {"jobInputType": "literal", "value": "hello"}}, "outputs": {"out": {"jobOutputType": "uri_folder"}}}})
     };
     bench.arm("PUT", "jobs/c1", job("echo ${{inputs.word}} > ${{outputs.out}}/x.txt"));
     assert_eq!(bench.ended("c1").await["properties"]["status"], "Completed");
     let place = bench.plane.jobs.resolve(WORKSPACE, "azureml://jobs/c1/outputs/out/paths/x.txt").unwrap().place;
     assert_eq!(bench.plane.jobs.ground().read(&place).unwrap(), b"hello\n");
-    bench.arm("PUT", "jobs/c2", job("exit 3"));
+    bench.arm("PUT", "jobs/c2", job("echo first; echo broken >&2; exit 3"));
     assert_eq!(bench.ended("c2").await["properties"]["status"], "Failed");
+    let details = bench.plane.history(&call("GET", "runs/c2/details", Value::Null)).body;
+    let message = details["error"]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("status code 3") && message.ends_with("first\nbroken"), "{message}");
+    assert!(details["logFiles"]["user_logs/std_log.txt"].is_string(), "{details}");
+    let log = bench.plane.jobs.resolve(WORKSPACE, "azureml://jobs/c2/outputs/artifacts/user_logs/std_log.txt").unwrap();
+    assert_eq!(bench.plane.jobs.ground().read(&log.place).unwrap(), b"first\nbroken\n");
+    // Code lies in the folder in which the command runs; without its environment nothing does.
+    bench.code("lib/x.sh", "echo from code > $1/y");
+    let mut coded = job("sh lib/x.sh ${{outputs.out}}");
+    coded["properties"]["codeId"] = json!(format!("{WORKSPACE}/codes/code/versions/1"));
+    bench.arm("PUT", "jobs/c4", coded);
+    assert_eq!(bench.ended("c4").await["properties"]["status"], "Completed");
+    let mut without = job("true");
+    without["properties"]["environmentId"] = json!(format!("{WORKSPACE}/environments/none/versions/1"));
+    bench.arm("PUT", "jobs/c5", without);
+    assert_eq!(bench.ended("c5").await["properties"]["status"], "Failed");
     bench.arm("PUT", "jobs/c3", job("sleep 60"));
     assert_eq!(bench.arm("POST", "jobs/c3/cancel", Value::Null).status, 200);
     assert_eq!(bench.ended("c3").await["properties"]["status"], "Canceled");

@@ -95,6 +95,13 @@ impl Work {
         }
     }
 
+    /// Drops all that was kept under names that begin so.
+    pub fn drop_kept_below(&self, prefix: &str) {
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.retain(|name, _| !name.starts_with(prefix));
+        }
+    }
+
     /// Remembers when a source was last looked at, and as what.
     pub fn check(&self, name: &str, now: Timestamp, what: String) {
         if let Ok(mut checked) = self.checked.lock() {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use azureml_crds::pipeline::AmlPipelineSpec;
 use azureml_crds::{
     AmlCompute, AmlDataset, AmlEndpoint, AmlModel, AmlPipeline, AmlPipelineRun, AmlResource, AmlWorkspace, StatusCore,
     annotations,
@@ -105,6 +106,7 @@ impl References for AmlPipeline {
         let mut all = vec![(AmlWorkspace::KIND, self.spec.workspace_ref.name.clone())];
         all.extend(self.spec.compute.ref_.iter().map(|name| (AmlCompute::KIND, name.clone())));
         all.extend(self.spec.inputs.iter().map(|input| (AmlDataset::KIND, input.dataset.clone())));
+        all.extend(config_maps(&self.spec));
         all
     }
     fn essence(&self) -> String {
@@ -112,10 +114,26 @@ impl References for AmlPipeline {
     }
 }
 
+/// The ConfigMaps with the code and the conda files of command steps.
+fn config_maps(spec: &AmlPipelineSpec) -> Vec<(&'static str, String)> {
+    let commands = spec.steps.iter().filter_map(|step| step.command.as_ref());
+    let mut all = Vec::new();
+    for command in commands {
+        let code = command.code.as_ref().and_then(|code| code.config_map_ref.as_ref());
+        let conda = command.inline_environment.as_ref().and_then(|environment| environment.conda.as_ref());
+        all.extend(code.map(|map| ("ConfigMap", map.name.clone())));
+        all.extend(conda.map(|map| ("ConfigMap", map.name.clone())));
+    }
+    all
+}
+
 impl References for AmlPipelineRun {
     fn references(&self) -> Vec<(&'static str, String)> {
         let mut all = vec![(AmlPipeline::KIND, self.spec.pipeline_ref.name.clone())];
-        all.extend(self.recorded_spec().ok().flatten().map(|spec| (AmlWorkspace::KIND, spec.workspace_ref.name)));
+        if let Some(spec) = self.recorded_spec().ok().flatten() {
+            all.extend(config_maps(&spec));
+            all.push((AmlWorkspace::KIND, spec.workspace_ref.name));
+        }
         all
     }
     fn workspace(&self, stores: &Stores) -> Option<String> {

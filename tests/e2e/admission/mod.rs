@@ -34,9 +34,13 @@ pub fn tests(suite: &mut Suite) {
     suite.add("admission::admits_the_examples", |world| async move {
         let client = namespace(&world, "admits-files").await?;
         let mut failures = Vec::new();
-        for folder in ["bank-marketing", "managed-workspace"] {
+        for folder in ["bank-marketing", "managed-workspace", "steps"] {
             let folder = places::root().join("examples").join(folder);
             failures.extend(admits_files(&client, "admits-files", &folder).await?);
+        }
+        let page = std::fs::read_to_string(places::root().join("docs/pipelines.md"))?;
+        for block in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            failures.extend(admits_documents(&client, "admits-files", "docs/pipelines.md", block).await);
         }
         Ok(failures)
     });
@@ -89,15 +93,22 @@ pub async fn admits_files(client: &Client, namespace: &str, folder: &Path) -> st
         if path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        for document in std::fs::read_to_string(&path)?.split("\n---\n") {
-            let admitted = match serde_saphyr::from_str::<Value>(document) {
-                Ok(object) => admits_document(client, namespace, &object).await,
-                Err(error) => Err(error.to_string()),
-            };
-            failures.extend(admitted.err().map(|error| format!("{}: {error}", path.display())));
-        }
+        let text = std::fs::read_to_string(&path)?;
+        failures.extend(admits_documents(client, namespace, &path.display().to_string(), &text).await);
     }
     Ok(failures)
+}
+
+async fn admits_documents(client: &Client, namespace: &str, place: &str, text: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    for document in text.split("\n---\n") {
+        let admitted = match serde_saphyr::from_str::<Value>(document) {
+            Ok(object) => admits_document(client, namespace, &object).await,
+            Err(error) => Err(error.to_string()),
+        };
+        failures.extend(admitted.err().map(|error| format!("{place}: {error}")));
+    }
+    failures
 }
 
 async fn admits_document(client: &Client, namespace: &str, object: &Value) -> Result<(), String> {

@@ -167,7 +167,7 @@ fn of_run(run: &AmlPipelineRun, pipeline: Option<&Arc<AmlPipeline>>, output: &st
         // What was measured is of AutoML's best model, not of what another step made.
         metrics: spec
             .as_ref()
-            .and_then(|spec| step_of(spec, output))
+            .filter(|spec| is_last(spec, output))
             .and_then(|_| Some(status.best.as_ref()?.metrics.clone()))
             .unwrap_or_default(),
         data: spec.as_ref().map(|spec| measured_on(spec, status, output)).unwrap_or_default(),
@@ -179,9 +179,11 @@ fn of_run(run: &AmlPipelineRun, pipeline: Option<&Arc<AmlPipeline>>, output: &st
 /// data, what validates, and how it is split; for test the test data alone.
 fn measured_on(spec: &AmlPipelineSpec, status: &AmlPipelineRunStatus, output: &str) -> MeasuredData {
     let Some(automl) = step_of(spec, output) else { return MeasuredData::default() };
+    let job = status.job.as_ref().map(|job| job.name.as_str()).unwrap_or_default();
     let asset = |from: &str| {
         let input = status.inputs.iter().find(|input| input.name == from);
-        input.map_or_else(|| from.to_owned(), |input| input.asset_id.to_lowercase())
+        // Of what a step made nobody can tell whether another run's step made the same.
+        input.map_or_else(|| format!("{job}/{from}"), |input| input.asset_id.to_lowercase())
     };
     let validation = (
         asset(&automl.training_data),
@@ -189,14 +191,12 @@ fn measured_on(spec: &AmlPipelineSpec, status: &AmlPipelineRunStatus, output: &s
         &automl.validation,
         &automl.target_column,
     );
-    MeasuredData {
-        validation: value_hash(&validation),
-        test: automl
-            .test_data
-            .as_deref()
-            .map(|from| value_hash(&(asset(from), &automl.target_column)))
-            .unwrap_or_default(),
-    }
+    let test = match (&automl.test_data, &automl.test_data_size) {
+        (Some(from), _) => value_hash(&(asset(from), &automl.target_column)),
+        (None, Some(share)) => value_hash(&(asset(&automl.training_data), &automl.target_column, share)),
+        (None, None) => String::new(),
+    };
+    MeasuredData { validation: value_hash(&validation), test }
 }
 
 fn primary(spec: &AmlPipelineSpec, output: &str) -> Option<String> {
@@ -207,6 +207,12 @@ fn primary(spec: &AmlPipelineSpec, output: &str) -> Option<String> {
 /// The AutoML step that made an output.
 fn step_of<'a>(spec: &'a AmlPipelineSpec, output: &str) -> Option<&'a AutoMl> {
     spec.steps.iter().find(|step| output_name(&step.name, BEST_MODEL) == output)?.automl.as_ref()
+}
+
+/// The run's best model is that of the last AutoML step.
+fn is_last(spec: &AmlPipelineSpec, output: &str) -> bool {
+    let last = spec.steps.iter().rfind(|step| step.automl.is_some());
+    last.is_some_and(|step| output_name(&step.name, BEST_MODEL) == output)
 }
 
 /// What the files are: as the step declares them, and an MLflow model where AutoML made it.

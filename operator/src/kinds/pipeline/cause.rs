@@ -1,5 +1,7 @@
 //! What a run is made for, as a key: the same definition on the same data gives the same run, in any cluster.
 
+use std::collections::BTreeMap;
+
 use azureml_crds::pipeline::{AmlPipelineSpec, CauseKey};
 use azureml_crds::pipeline_run::ResolvedInput;
 use data_encoding::BASE32_NOPAD;
@@ -27,13 +29,17 @@ pub mod causes {
     pub const PUBLISHED: &str = "Published";
 }
 
-/// The hash of what is run: when it runs, and what is kept, does not matter.
+/// The hash of what is run: when it runs, and what is kept, does not matter. `digests` are of what the definition takes
+/// from ConfigMaps (code, conda files): other content is another definition.
 #[must_use]
-pub fn spec_hash(spec: &AmlPipelineSpec) -> String {
+pub fn spec_hash(spec: &AmlPipelineSpec, digests: &BTreeMap<String, String>) -> String {
     let mut value = serde_json::to_value(spec).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         for name in ["run", "publish", "deletionPolicy", "adoptionPolicy"] {
             fields.remove(name);
+        }
+        if !digests.is_empty() {
+            fields.insert("digests".to_owned(), serde_json::to_value(digests).unwrap_or_default());
         }
     }
     short_hash(&[&sorted(value).to_string()], SPEC_HASH)
@@ -105,9 +111,12 @@ mod tests {
         let one = spec(&[("train", "training")]);
         let mut other = one.clone();
         other.run = Some(azureml_crds::pipeline::RunPolicy::default());
-        assert_eq!(spec_hash(&one), spec_hash(&other));
+        let none = BTreeMap::new();
+        let hash = spec_hash(&one, &none);
+        assert_eq!(hash, spec_hash(&other, &none));
         other.experiment = Some("x".into());
-        assert_ne!(spec_hash(&one), spec_hash(&other));
+        assert_ne!(hash, spec_hash(&other, &none));
+        assert_ne!(hash, spec_hash(&one, &[("prep/code".to_owned(), "aa".to_owned())].into()));
     }
 
     #[test]

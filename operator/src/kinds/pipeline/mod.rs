@@ -18,6 +18,7 @@ mod publication;
 pub mod resolve;
 mod schedule;
 mod status;
+pub mod steps;
 mod upkeep;
 pub mod validate;
 mod zones;

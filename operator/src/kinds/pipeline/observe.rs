@@ -10,7 +10,7 @@ use kube::api::Api;
 
 use super::footprint::{self, Footprint};
 use super::resolve::{Resolved, resolve};
-use super::{cause, publication, validate};
+use super::{cause, publication, steps, validate};
 use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::inventory::Look;
@@ -91,11 +91,17 @@ pub async fn observe(context: &Context, object: &AmlPipeline, look: Look) -> Res
         }
         _ => None,
     };
+    let (resolved, digests) = match steps::code::digests(context, object.namespace(), &object.spec).await {
+        Ok(digests) => (resolved, digests),
+        // What can't be read of the definition comes after what is wrong with it.
+        Err(Error::Halt(halt)) => (resolved.and(Err(halt)), BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
     Ok(Observed {
         azure: workspace.ok().map(|workspace| workspace.azure),
         footprint,
         owner,
-        spec_hash: cause::spec_hash(&object.spec),
+        spec_hash: cause::spec_hash(&object.spec, &digests),
         resolved,
         runs,
         last_cause: status.last_cause,

@@ -24,6 +24,7 @@ fn observed(version: &str) -> Observed {
             compute: Compute::Cluster("c".into()),
             inputs: vec![input],
             types: Default::default(),
+            steps: Default::default(),
         }),
         runs: Vec::new(),
         last_cause: None,

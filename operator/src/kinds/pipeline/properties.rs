@@ -128,6 +128,7 @@ impl World {
             compute: Compute::Cluster("/w/computes/cpu".into()),
             inputs: vec![input],
             types: BTreeMap::default(),
+            steps: BTreeMap::default(),
         }
     }
 
@@ -173,7 +174,7 @@ impl World {
         };
         Observed {
             owner: self.owner.clone(),
-            spec_hash: cause::spec_hash(&self.object.spec),
+            spec_hash: cause::spec_hash(&self.object.spec, &Default::default()),
             resolved: Ok(resolved),
             runs: self.runs.clone(),
             last_cause: known.last_cause,

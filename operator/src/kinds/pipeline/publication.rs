@@ -356,7 +356,7 @@ mod tests {
         let asset_id = format!("/w/data/bank/versions/{version}");
         let input = ResolvedInput { name: "training".into(), asset_id, ..ResolvedInput::default() };
         let compute = Compute::Cluster("/w/computes/cpu".into());
-        let resolved = Resolved { compute, inputs: vec![input], types: BTreeMap::new() };
+        let resolved = Resolved { compute, inputs: vec![input], types: BTreeMap::new(), steps: BTreeMap::new() };
         wanted(&object, &resolved, &Owner::new("prod", "team", "AmlPipeline", "bank", "u"))
     }
 

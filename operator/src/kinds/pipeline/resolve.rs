@@ -6,6 +6,7 @@ use azureml_crds::pipeline::{AmlPipelineSpec, ComputeTarget, Input, ServerlessCo
 use azureml_crds::pipeline_run::{ResolvedInput, RunInput};
 use azureml_crds::{AmlDataset, AmlResource, conditions, reasons};
 
+use super::steps::StepComponent;
 use crate::context::{Context, Workspace};
 use crate::error::Halt;
 use crate::kinds::dataset::asset_id;
@@ -29,6 +30,8 @@ pub struct Resolved {
     pub inputs: Vec<ResolvedInput>,
     /// The data's types in Azure ML's words, by input.
     pub types: BTreeMap<String, String>,
+    /// What steps other than AutoML are in Azure; filled by [`super::steps::look`] where a job is to be made.
+    pub steps: BTreeMap<String, StepComponent>,
 }
 
 /// Resolves a definition; `overrides` are versions that a run asks for.
@@ -60,7 +63,32 @@ pub fn resolve(
         types.insert(input.name.clone(), dataset.spec.type_.azure().to_owned());
         inputs.push(version(workspace, input, &dataset, wanted.or(input.version.as_deref()))?);
     }
-    Ok(Resolved { compute, inputs, types })
+    tables(spec, &types)?;
+    Ok(Resolved { compute, inputs, types, steps: BTreeMap::new() })
+}
+
+/// AutoML reads tables, whatever else a pipeline reads.
+fn tables(spec: &AmlPipelineSpec, types: &BTreeMap<String, String>) -> Result<(), Halt> {
+    for step in &spec.steps {
+        let Some(automl) = &step.automl else { continue };
+        let read = [
+            ("trainingData", Some(&automl.training_data)),
+            ("validationData", automl.validation_data.as_ref()),
+            ("testData", automl.test_data.as_ref()),
+        ];
+        for (field, from) in read.into_iter().filter_map(|(field, from)| Some((field, from?))) {
+            if types.get(from).is_some_and(|kind| kind != "mltable") {
+                return Err(Halt::person(
+                    reasons::INVALID_SPEC,
+                    format!(
+                        "spec.steps[{}].automl.{field} reads the input {from:?}, whose AmlDataset is no table. AutoML reads tables alone: name an AmlDataset with spec.type Table, or let a command step make one.",
+                        step.name
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn compute(context: &Context, namespace: &str, workspace: &Workspace, target: &ComputeTarget) -> Result<Compute, Halt> {

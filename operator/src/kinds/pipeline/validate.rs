@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use azureml_crds::pipeline::{AmlPipelineSpec, Step};
+use azureml_crds::pipeline::{AmlPipelineSpec, OutputType, Step, StepInput};
 use azureml_crds::reasons;
 
 use super::schedule;
+use super::steps::output_type;
 use crate::error::Halt;
 
 /// The output of an AutoML step.
@@ -23,12 +24,18 @@ pub fn validate(spec: &AmlPipelineSpec) -> Result<(), Halt> {
         for (field, from) in reads(step) {
             resolves(spec, &outputs, step, &field, &from)?;
         }
-        algorithms(step)?;
     }
     if let Some(schedule) = spec.run.as_ref().and_then(|run| run.schedule.as_ref()) {
         schedule::times(schedule)?;
     }
-    acyclic(spec)
+    acyclic(spec)?;
+    for step in &spec.steps {
+        algorithms(step)?;
+        tables(spec, step)?;
+        parameters(spec, step)?;
+        command_line(step)?;
+    }
+    distinct(spec)
 }
 
 /// The names of a step's outputs.
@@ -55,11 +62,8 @@ fn reads(step: &Step) -> Vec<(String, String)> {
         all.extend(automl.validation_data.iter().map(|from| ("automl.validationData".to_owned(), from.clone())));
         all.extend(automl.test_data.iter().map(|from| ("automl.testData".to_owned(), from.clone())));
     }
-    let command = step.command.iter().flat_map(|command| &command.inputs).map(|input| ("command", input));
-    let component = step.component.iter().flat_map(|component| &component.inputs).map(|input| ("component", input));
     all.extend(
-        command
-            .chain(component)
+        step_inputs(step)
             .filter_map(|(kind, input)| Some((format!("{kind}.inputs[{}].from", input.name), input.from.clone()?))),
     );
     all
@@ -72,11 +76,112 @@ fn supported(spec: &AmlPipelineSpec) -> Result<(), Halt> {
             format!("{field} is not supported by this release of the operator. Remove it{instead}."),
         ))
     };
+    let launched = spec.publish.is_some() || spec.run.as_ref().is_some_and(|run| run.schedule.is_some());
     match spec.steps.iter().find(|step| step.automl.is_none()) {
-        Some(step) if step.command.is_some() => {
-            unsupported(&format!("spec.steps[{}].command", step.name), ", and use an automl step")
+        Some(step) if launched => unsupported(
+            &format!("spec.run.schedule or spec.publish with the step {:?}, which is no automl step,", step.name),
+            ", and let spec.run.triggers or the annotation azureml.dev/run start runs",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// AutoML reads tables: another step's output has to be one.
+fn tables(spec: &AmlPipelineSpec, step: &Step) -> Result<(), Halt> {
+    if step.automl.is_none() {
+        return Ok(());
+    }
+    for (field, from) in reads(step) {
+        let Some((other, output)) = from.split_once('.') else { continue };
+        let kind = output_type(spec, other, output);
+        if kind != OutputType::MlTable {
+            return Err(Halt::person(
+                reasons::INVALID_SPEC,
+                format!(
+                    "spec.steps[{}].{field} reads {from:?}, which is of type {}. AutoML reads tables alone: give the output the type mltable, and write a file MLTable into its folder.",
+                    step.name,
+                    kind.as_str()
+                ),
+            ));
         }
-        Some(step) => unsupported(&format!("spec.steps[{}].component", step.name), ", and use an automl step"),
+    }
+    Ok(())
+}
+
+/// The inputs of a step that are no AutoML's, with the kind of step they are of.
+fn step_inputs(step: &Step) -> impl Iterator<Item = (&'static str, &StepInput)> {
+    let command = step.command.iter().flat_map(|command| &command.inputs).map(|input| ("command", input));
+    command.chain(step.component.iter().flat_map(|component| &component.inputs).map(|input| ("component", input)))
+}
+
+fn parameters(spec: &AmlPipelineSpec, step: &Step) -> Result<(), Halt> {
+    for (kind, input) in step_inputs(step) {
+        let Some(wanted) = &input.parameter else { continue };
+        if !spec.parameters.iter().any(|known| known.name == *wanted) {
+            let known: Vec<&str> = spec.parameters.iter().map(|known| known.name.as_str()).collect();
+            return Err(Halt::person(
+                reasons::DANGLING_REFERENCE,
+                format!(
+                    "spec.steps[{}].{kind}.inputs[{}].parameter names {wanted:?}, but spec.parameters has no such parameter. Known parameters: {}.",
+                    step.name,
+                    input.name,
+                    list(&known)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// What a command line stands in for is declared.
+fn command_line(step: &Step) -> Result<(), Halt> {
+    let Some(command) = &step.command else { return Ok(()) };
+    for inner in command.command.split("${{").skip(1) {
+        let Some((expression, _)) = inner.split_once("}}") else { continue };
+        let inputs: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
+        let outputs: Vec<&str> = command.outputs.iter().map(|output| output.name.as_str()).collect();
+        let known = match expression.trim().split_once('.') {
+            Some(("inputs", name)) => inputs.contains(&name),
+            Some(("outputs", name)) => outputs.contains(&name),
+            _ => false,
+        };
+        if !known {
+            return Err(Halt::person(
+                reasons::DANGLING_REFERENCE,
+                format!(
+                    "spec.steps[{}].command.command holds ${{{{{expression}}}}}, which stands for nothing. It may hold inputs.<name> ({}) and outputs.<name> ({}).",
+                    step.name,
+                    list(&inputs),
+                    list(&outputs)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Names that the job has in one list: `a` with the output `b_c`, and `a_b` with the output `c`, would be one.
+fn distinct(spec: &AmlPipelineSpec) -> Result<(), Halt> {
+    let twice = |field: &str, name: &str| {
+        Err(Halt::person(reasons::INVALID_SPEC, format!("{field} gives the job the name {name:?} twice. Rename one.")))
+    };
+    let mut outputs = BTreeSet::new();
+    for step in &spec.steps {
+        for output in step_outputs(step) {
+            let name = format!("{}_{output}", step.name);
+            if !outputs.insert(name.clone()) {
+                return twice(&format!("The output {output:?} of spec.steps[{}]", step.name), &name);
+            }
+        }
+    }
+    match spec.parameters.iter().find(|parameter| spec.inputs.iter().any(|input| input.name == parameter.name)) {
+        Some(parameter) => {
+            twice(&format!("spec.parameters[{}], beside the input of this name,", parameter.name), &parameter.name)
+        }
         None => Ok(()),
     }
 }
@@ -94,20 +199,19 @@ fn resolves(
             format!("spec.steps[{}].{field} names {from:?}, {what}", step.name),
         ))
     };
-    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     match from.split_once('.') {
         None if spec.inputs.iter().any(|input| input.name == from) => Ok(()),
         None => {
-            let known = list(spec.inputs.iter().map(|input| input.name.as_str()).collect());
+            let known = list(&spec.inputs.iter().map(|input| input.name.as_str()).collect::<Vec<_>>());
             dangling(format!("but spec.inputs has no such input. Known inputs: {known}."))
         }
         Some((other, output)) => match outputs.get(other) {
             None => {
-                let known = list(outputs.keys().copied().collect());
+                let known = list(&outputs.keys().copied().collect::<Vec<_>>());
                 dangling(format!("but there is no step {other:?}. Known steps: {known}."))
             }
             Some(names) if !names.contains(output) => {
-                let known = list(names.iter().copied().collect());
+                let known = list(&names.iter().copied().collect::<Vec<_>>());
                 dangling(format!("but step {other:?} has no output {output:?}. Its outputs: {known}."))
             }
             Some(_) => Ok(()),
@@ -199,7 +303,61 @@ pub(crate) mod tests {
             assert_eq!(halt.reason, reason, "{steps:?}");
             assert!(halt.message.contains(words), "{}", halt.message);
         }
-        assert_eq!(validate(&spec(&[("a", "training"), ("b", "a.best_model")])), Ok(()));
+        assert_eq!(validate(&spec(&[("a", "training"), ("b", "training")])), Ok(()));
+    }
+
+    /// A pipeline with the parameter `rate` and these steps.
+    fn with_steps(steps: &serde_json::Value) -> AmlPipelineSpec {
+        serde_json::from_value(json!({
+            "workspaceRef": {"name": "ws"}, "compute": {"azureName": "cpu"},
+            "parameters": [{"name": "rate", "value": "1"}],
+            "inputs": [{"name": "training", "dataset": "bank"}], "steps": steps,
+        }))
+        .unwrap()
+    }
+
+    fn command(name: &str, line: &str, kind: &str) -> serde_json::Value {
+        json!({"name": name, "command": {
+            "command": line, "environment": "azureml:e:1",
+            "inputs": [{"name": "rows", "from": "training"}, {"name": "rate", "parameter": "rate"}],
+            "outputs": [{"name": "clean", "type": kind}],
+        }})
+    }
+
+    #[test]
+    fn commands_are_wired_by_what_they_declare() {
+        let train = |from: &str| json!({"name": "train", "automl": {"task": "Classification", "targetColumn": "y", "trainingData": from}});
+        let line = "cat ${{inputs.rows}} > ${{ outputs.clean }}/x ${{inputs.rate}}";
+        assert_eq!(validate(&with_steps(&json!([command("prep", line, "mltable"), train("prep.clean")]))), Ok(()));
+        let mut unknown = command("prep", line, "mltable");
+        unknown["command"]["inputs"][1]["parameter"] = json!("speed");
+        let mut same = command("prep_clean", "true", "uri_file");
+        same["command"]["outputs"][0]["name"] = json!("x");
+        let mut other = command("prep", "true", "uri_file");
+        other["command"]["outputs"][0]["name"] = json!("clean_x");
+        for (steps, reason, words) in [
+            (
+                json!([command("prep", line, "uri_folder"), train("prep.clean")]),
+                reasons::INVALID_SPEC,
+                "of type uri_folder",
+            ),
+            (
+                json!([train("training"), {"name": "b", "automl": {"task": "Classification", "targetColumn": "y", "trainingData": "train.best_model"}}]),
+                reasons::INVALID_SPEC,
+                "of type mlflow_model",
+            ),
+            (
+                json!([command("prep", "cat ${{inputs.row}}", "mltable")]),
+                reasons::DANGLING_REFERENCE,
+                "${{inputs.row}}, which stands for nothing. It may hold inputs.<name> (rows, rate)",
+            ),
+            (json!([unknown]), reasons::DANGLING_REFERENCE, "Known parameters: rate"),
+            (json!([same, other]), reasons::INVALID_SPEC, "\"prep_clean_x\" twice"),
+        ] {
+            let halt = validate(&with_steps(&steps)).unwrap_err();
+            assert_eq!(halt.reason, reason, "{}", halt.message);
+            assert!(halt.message.contains(words), "{}", halt.message);
+        }
     }
 
     #[test]

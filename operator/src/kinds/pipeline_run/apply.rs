@@ -1,16 +1,20 @@
 //! The actions of a run.
 
+use std::sync::Arc;
+
 use azureml_crds::{AmlPipelineRun, AmlResource, annotations, reasons};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::job::{Wanted, body};
 use super::naming::job_name;
+use super::observe::{forget, registered};
 use super::progress::Progress;
 use super::{Action, Known, Observed, words};
 use crate::context::Context;
 use crate::error::{Error, Halt};
 use crate::events::Note;
+use crate::kinds::pipeline::steps;
 use crate::ownership::{Origin, Ownership};
 
 pub async fn apply(
@@ -20,8 +24,10 @@ pub async fn apply(
     action: Action,
 ) -> Result<Vec<Note>, Error> {
     let Observed::Under(known) = observed else { return Ok(Vec::new()) };
+    known.acted = true;
     match action {
         Action::Remember => remember(context, object, known).await,
+        Action::Register(step) => register(context, object, known, &step).await,
         Action::Submit => submit(context, object, known).await,
         Action::Reattach => reattach(context, object, known).await,
         Action::Cancel => {
@@ -66,6 +72,18 @@ async fn remember(context: &Context, object: &AmlPipelineRun, known: &mut Known)
     Ok(Vec::new())
 }
 
+/// Registers what a command step is made of.
+async fn register(context: &Context, object: &AmlPipelineRun, known: &Known, step: &str) -> Result<Vec<Note>, Error> {
+    let resolved = known.resolved.clone()?;
+    let Some(component) = resolved.steps.get(step) else { return Ok(Vec::new()) };
+    if let Some(parts) = &component.made_of {
+        let workspace = context.workspace(object, &known.spec.workspace_ref.name).await?;
+        steps::register::register(&workspace.azure, parts).await?;
+    }
+    context.fetcher.work.keep(&registered(object, &component.id), Arc::new(()));
+    Ok(Vec::new())
+}
+
 async fn submit(context: &Context, object: &AmlPipelineRun, known: &mut Known) -> Result<Vec<Note>, Error> {
     let resolved = known.resolved.clone()?;
     let workspace = context.workspace(object, &known.spec.workspace_ref.name).await?;
@@ -83,6 +101,7 @@ async fn submit(context: &Context, object: &AmlPipelineRun, known: &mut Known) -
         Some(job) => Some(job),
         None => workspace.azure.job(&known.job_name).await?,
     };
+    forget(context, object);
     Ok(vec![Note::normal(
         reasons::RUN_SUBMITTED,
         format!("The job {:?} was submitted to experiment {:?}.", known.job_name, wanted.experiment),

@@ -4,7 +4,9 @@
 //! recorded).
 
 use azureml_crds::Duration;
-use azureml_crds::pipeline::{Algorithm, AutoMl, Featurization, FeaturizationMode, Forecasting, Limits, Training};
+use azureml_crds::pipeline::{
+    Algorithm, AutoMl, ColumnTransformer, Featurization, FeaturizationMode, Forecasting, Limits, Training,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +25,7 @@ pub fn node(step: &str, automl: &AutoMl) -> Map<String, Value> {
     node.put("training_data", reference(&automl.training_data));
     node.maybe("validation_data", automl.validation_data.as_deref().map(reference));
     node.maybe("test_data", automl.test_data.as_deref().map(reference));
+    node.maybe("test_data_size", automl.test_data_size.as_deref().and_then(number));
     node.maybe("weight_column_name", automl.weight_column.as_deref());
     node.maybe("positive_label", automl.positive_label.as_deref());
     node.put("log_verbosity", "info");
@@ -33,6 +36,7 @@ pub fn node(step: &str, automl: &AutoMl) -> Map<String, Value> {
     if let Some(validation) = &automl.validation {
         node.maybe("n_cross_validations", validation.cross_validations);
         node.maybe("validation_data_size", validation.validation_data_size.as_deref().and_then(number));
+        node.list("cv_split_column_names", validation.split_columns.clone());
     }
     let bound = format!("${{{{parent.outputs.{}}}}}", output_name(step, BEST_MODEL));
     node.put("outputs", json!({BEST_MODEL: {"type": "literal", "value": bound}}));
@@ -65,7 +69,13 @@ impl Fields {
 
 /// A decimal that was written as text, as a number.
 fn number(text: &str) -> Option<f64> {
-    text.parse().ok()
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A setting of a transformer: whole numbers, decimals, and else the text itself.
+fn setting(text: &str) -> Value {
+    let whole = text.parse::<i64>().ok().map(Value::from);
+    whole.or_else(|| number(text).map(Value::from)).unwrap_or_else(|| Value::from(text))
 }
 
 fn minutes(duration: &Duration) -> u64 {
@@ -94,12 +104,30 @@ fn featurization(featurization: &Featurization) -> Map<String, Value> {
             FeaturizationMode::Custom => "custom",
         },
     );
-    fields
-        .list("blocked_transformers", featurization.blocked_transformers.iter().map(|name| snake_case(name)).collect());
+    fields.list("blocked_transformers", featurization.blocked_transformers.iter().copied().map(variant).collect());
     if !featurization.column_types.is_empty() {
         fields.put("column_name_and_types", &featurization.column_types);
     }
+    let mut transformers = Map::<String, Value>::new();
+    for transformer in &featurization.transformers {
+        let all = transformers.entry(snake_case(&transformer.name)).or_insert_with(|| json!([]));
+        if let Some(all) = all.as_array_mut() {
+            all.push(settings_of(transformer));
+        }
+    }
+    if !transformers.is_empty() {
+        fields.put("transformer_params", transformers);
+    }
     fields.0
+}
+
+fn settings_of(transformer: &ColumnTransformer) -> Value {
+    let parameters: Map<String, Value> =
+        transformer.parameters.iter().map(|(name, value)| (name.clone(), setting(value))).collect();
+    let mut fields = Fields::default();
+    fields.list("fields", transformer.columns.clone());
+    fields.put("parameters", parameters);
+    Value::Object(fields.0)
 }
 
 fn training(training: &Training) -> Map<String, Value> {
@@ -111,6 +139,17 @@ fn training(training: &Training) -> Map<String, Value> {
     fields.maybe("enable_stack_ensemble", training.enable_stack_ensemble);
     fields.maybe("enable_model_explainability", training.enable_model_explainability);
     fields.maybe("enable_onnx_compatible_models", training.enable_onnx_compatible_models);
+    fields.maybe("enable_dnn_training", training.enable_dnn_training);
+    fields.maybe(
+        "ensemble_model_download_timeout_minutes",
+        training.ensemble_model_download_timeout.as_ref().map(minutes),
+    );
+    if let Some(stack) = &training.stack_ensemble {
+        let mut settings = Fields::default();
+        settings.maybe("stack_meta_learner_type", stack.meta_learner.map(variant));
+        settings.maybe("stack_meta_learner_train_percentage", stack.train_percentage.as_deref().and_then(number));
+        fields.put("stack_ensemble_settings", settings.0);
+    }
     fields.0
 }
 
@@ -125,6 +164,8 @@ fn forecasting(forecasting: &Forecasting) -> Map<String, Value> {
         fields.put("target_lags", &forecasting.target_lags);
     }
     fields.maybe("target_rolling_window_size", forecasting.target_rolling_window_size);
+    fields.maybe("use_stl", forecasting.use_stl.map(variant));
+    fields.maybe("feature_lags", forecasting.feature_lags.map(variant));
     fields.maybe("short_series_handling_config", forecasting.short_series_handling.map(variant));
     fields.maybe("target_aggregate_function", forecasting.target_aggregation.map(variant));
     fields.maybe("country_or_region_for_holidays", forecasting.country_for_holidays.as_deref());

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use azureml::resources::jobs::{Job, JobProperties};
-use azureml_crds::pipeline::{AmlPipelineSpec, Parameter};
+use azureml_crds::pipeline::{AmlPipelineSpec, Parameter, Step};
 use serde_json::{Map, Value, json};
 
 use super::automl_node;
 use crate::kinds::pipeline::resolve::{Compute, Resolved};
-use crate::kinds::pipeline::validate::{BEST_MODEL, step_outputs};
+use crate::kinds::pipeline::steps::{component, output_type};
+use crate::kinds::pipeline::validate::step_outputs;
 
 /// What a job is made of.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +97,8 @@ fn outputs(spec: &AmlPipelineSpec) -> Map<String, Value> {
     let mut all = Map::new();
     for step in &spec.steps {
         for output in step_outputs(step) {
-            if step.automl.is_some() && output == BEST_MODEL {
-                all.insert(output_name(&step.name, output), json!({"jobOutputType": "mlflow_model"}));
-            }
+            let kind = output_type(spec, &step.name, output).as_str();
+            all.insert(output_name(&step.name, output), json!({"jobOutputType": kind}));
         }
     }
     all
@@ -106,19 +106,34 @@ fn outputs(spec: &AmlPipelineSpec) -> Map<String, Value> {
 
 fn nodes(wanted: &Wanted) -> Map<String, Value> {
     let mut all = Map::new();
+    let lent = match &wanted.resolved.compute {
+        Compute::Serverless(machines) => Some(machines),
+        Compute::Cluster(_) => None,
+    };
     for step in &wanted.spec.steps {
-        let Some(automl) = &step.automl else { continue };
-        let mut node = automl_node::node(&step.name, automl);
-        if let Compute::Serverless(machines) = &wanted.resolved.compute {
-            let resources = json!({
-                "instance_type": machines.instance_type,
-                "instance_count": machines.instance_count.unwrap_or(1),
-            });
+        let Some(mut node) = node(wanted, step) else { continue };
+        if let Some(command) = &step.command {
+            component::settings(&mut node, command);
+        }
+        if let Some(resources) = component::resources(step.command.as_ref(), lent) {
             node.insert("resources".to_owned(), resources);
         }
         all.insert(step.name.clone(), Value::Object(node));
     }
     all
+}
+
+fn node(wanted: &Wanted, step: &Step) -> Option<Map<String, Value>> {
+    if let Some(automl) = &step.automl {
+        return Some(automl_node::node(&step.name, automl));
+    }
+    let made = wanted.resolved.steps.get(&step.name)?;
+    let (inputs, outputs) = match (&step.command, &step.component) {
+        (Some(command), _) => (&command.inputs, &command.outputs),
+        (None, Some(component)) => (&component.inputs, &component.outputs),
+        (None, None) => return None,
+    };
+    Some(component::node(&step.name, made, inputs, outputs))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::events::Note;
 use crate::shell::{Cleanup, Kind, Plan};
 
-pub use observe::{Known, Observed};
+pub use observe::{Halted, Known, Observed};
 
 /// The kind.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct PipelineRuns;
 pub enum Action {
     /// Write down which job it will be, and of which definition, before Azure hears of it.
     Remember,
+    /// Register what this command step is made of.
+    Register(String),
     /// Submit the job.
     Submit,
     /// The job was found again: put this object's uid on it.
@@ -69,5 +71,10 @@ impl Kind for PipelineRuns {
 
     async fn cleanup(context: &Context, object: &AmlPipelineRun) -> Result<Cleanup, Error> {
         cleanup::cleanup(context, object).await
+    }
+
+    async fn release(context: &Context, object: &AmlPipelineRun) -> Result<(), Error> {
+        observe::forget(context, object);
+        Ok(())
     }
 }

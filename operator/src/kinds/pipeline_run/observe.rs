@@ -2,18 +2,25 @@
 
 use azureml::resources::jobs::{Job, JobState};
 use azureml_crds::pipeline::AmlPipelineSpec;
-use azureml_crds::pipeline_run::AmlPipelineRunStatus;
-use azureml_crds::{AmlPipelineRun, AmlResource, annotations, reasons};
-use jiff::Timestamp;
+use azureml_crds::pipeline_run::{AmlPipelineRunStatus, RunInput};
+use azureml_crds::{AmlPipelineRun, AmlResource, annotations, conditions, reasons};
+use jiff::{SignedDuration, Timestamp};
 
 use super::naming::{is_operator_made, job_name};
 use super::progress::{self, Progress};
 use crate::context::{Context, Workspace};
-use crate::error::{Error, Halt};
+use crate::error::{Error, Halt, Remedy};
 use crate::kinds::pipeline::resolve::{Resolved, resolve};
+use crate::kinds::pipeline::steps::{self, StepComponent};
 use crate::kinds::pipeline::validate;
 use crate::ownership::{Origin, Owner, Ownership};
+use crate::shell::references::Key;
 use crate::stores::find;
+
+/// How long a run waits for what it needs before it can begin, where its definition does not say.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// How long a job lives in Azure at most ("Manage and increase quotas and limits", learn.microsoft.com).
+const LONGEST_JOB: SignedDuration = SignedDuration::from_hours(21 * 24);
 
 /// What was read of a run that has not ended yet.
 #[derive(Clone, Debug)]
@@ -24,6 +31,10 @@ pub struct Known {
     pub spec: AmlPipelineSpec,
     /// What its names stand for, where the job is still to be made.
     pub resolved: Result<Resolved, Halt>,
+    /// A command step whose component is still to be registered.
+    pub unregistered: Option<String>,
+    /// Until when it is borne that the job can't be made.
+    pub until: Option<Timestamp>,
     /// Which attempt this is, from 1.
     pub attempt: i32,
     /// The job's name.
@@ -40,6 +51,8 @@ pub struct Known {
     pub progress: Progress,
     /// When it was submitted, as far as is known.
     pub submitted: Option<Timestamp>,
+    /// Something was done in this pass: how the run ended, if it did, is judged by the next one, which looks again.
+    pub acted: bool,
 }
 
 impl Known {
@@ -68,11 +81,28 @@ impl Known {
     }
 }
 
+/// A run about whose job nothing can be found out.
+#[derive(Clone, Debug)]
+pub struct Halted {
+    /// Why.
+    pub halt: Halt,
+    /// Nothing can ever change it: what the run itself says can't be read.
+    pub hopeless: bool,
+    /// It has a job.
+    pub held: bool,
+    /// The workspace is gone from Azure, and the job with it.
+    pub workspace_gone: bool,
+    /// Until when that is borne.
+    pub until: Option<Timestamp>,
+}
+
 /// What was read.
 #[derive(Clone, Debug)]
 pub enum Observed {
     /// It has ended, and all is told: Azure is not asked any more.
     Finished,
+    /// It has not, and nothing can be found out.
+    Halted(Halted),
     /// It has not.
     Under(Box<Known>),
 }
@@ -80,18 +110,38 @@ pub enum Observed {
 pub async fn observe(context: &Context, object: &AmlPipelineRun) -> Result<Observed, Error> {
     let status = object.status.clone().unwrap_or_default();
     if status.phase.is_finished() {
+        forget(context, object);
         return Ok(Observed::Finished);
     }
-    let (spec, remembered) = definition(context, object)?;
-    let workspace = context.workspace(object, &spec.workspace_ref.name).await?;
+    let (spec, remembered) = match definition(context, object) {
+        Ok(found) => found,
+        Err(Error::Halt(halt)) => return Ok(halted(context, object, &status, None, halt)),
+        Err(error) => return Err(error),
+    };
+    let workspace = match context.workspace(object, &spec.workspace_ref.name).await {
+        Ok(workspace) => workspace,
+        Err(Error::Halt(halt)) if matches!(halt.remedy, Remedy::Await | Remedy::Person) => {
+            return Ok(halted(context, object, &status, Some(&spec), halt));
+        }
+        Err(error) => return Err(error),
+    };
     let attempt = status.attempt.unwrap_or(1);
     let job_name = job_name(object, attempt);
     let job_id = workspace.azure.id_of(&format!("jobs/{job_name}"));
-    let held = status.azure.as_ref().is_some_and(|azure| azure.id == job_id && azure.origin.is_some());
+    let held = status.azure.as_ref().is_some_and(|azure| azure.id == job_id && azure.origin.is_some())
+        || (object.spec.import_job.is_some() && status.job.is_some());
     let job = workspace.azure.job(&job_name).await?;
+    let resolved = match resolved(context, object, &workspace, &spec, job.as_ref()).await {
+        Ok(resolved) => Ok(resolved),
+        Err(Error::Halt(halt)) => Err(halt),
+        Err(error) => return Err(error),
+    };
+    let unregistered = resolved.as_ref().ok().and_then(|resolved| unregistered(context, object, resolved));
     let mut known = Known {
         owner: context.owner(object),
-        resolved: resolved(context, object, &workspace, &spec, job.as_ref()),
+        resolved,
+        unregistered,
+        until: until(object, &status, Some(&spec)),
         progress: before(&status),
         submitted: status.submitted_at.as_ref().map(|at| at.0),
         spec,
@@ -101,6 +151,7 @@ pub async fn observe(context: &Context, object: &AmlPipelineRun) -> Result<Obser
         remembered,
         held,
         job,
+        acted: false,
     };
     if known.is_ours() || (object.spec.import_job.is_some() && known.job.is_some()) {
         known.progress = progress(&workspace, &known, &status).await?;
@@ -137,16 +188,70 @@ fn definition(context: &Context, object: &AmlPipelineRun) -> Result<(AmlPipeline
     Ok((pipeline.spec.clone(), false))
 }
 
+/// A run that can't be looked at.
+fn halted(
+    context: &Context,
+    object: &AmlPipelineRun,
+    status: &AmlPipelineRunStatus,
+    spec: Option<&AmlPipelineSpec>,
+    halt: Halt,
+) -> Observed {
+    let workspace =
+        spec.and_then(|spec| find(&context.stores.workspaces, object.namespace(), &spec.workspace_ref.name));
+    let gone = workspace.and_then(|workspace| workspace.condition(conditions::READY).map(|ready| ready.reason.clone()));
+    Observed::Halted(Halted {
+        // Before the definition is known there is only the run itself to blame.
+        hopeless: spec.is_none() && halt.remedy == Remedy::Person,
+        halt,
+        held: status.job.is_some(),
+        workspace_gone: gone.as_deref() == Some(reasons::AZURE_NOT_FOUND),
+        until: until(object, status, spec),
+    })
+}
+
+/// Until when it is borne that nothing goes on. Before there is a job: as long as the run itself may take, or an hour.
+/// With one, that nothing can be found out about: as long as the run may take, or as long as a job lives in Azure.
+fn until(object: &AmlPipelineRun, status: &AmlPipelineRunStatus, spec: Option<&AmlPipelineSpec>) -> Option<Timestamp> {
+    let limit = spec.and_then(|spec| spec.run.as_ref()?.timeout.as_ref());
+    let limit = limit.and_then(|limit| SignedDuration::try_from(limit.std()).ok());
+    let (since, otherwise) = match (&status.job, &status.submitted_at) {
+        (Some(_), Some(submitted)) => (submitted.0, LONGEST_JOB),
+        _ => (object.metadata.creation_timestamp.as_ref()?.0, LONGEST_WAIT),
+    };
+    let attempts = i32::max(status.attempt.unwrap_or(1), 1);
+    since.checked_add(limit.unwrap_or(otherwise).checked_mul(attempts)?).ok()
+}
+
+/// The first command step whose component this process has not registered yet.
+fn unregistered(context: &Context, object: &AmlPipelineRun, resolved: &Resolved) -> Option<String> {
+    let work = &context.fetcher.work;
+    let missing = |component: &StepComponent| {
+        component.made_of.is_some() && work.kept::<()>(&registered(object, &component.id)).is_none()
+    };
+    resolved.steps.iter().find(|(_, component)| missing(component)).map(|(step, _)| step.clone())
+}
+
+/// Under which it is remembered that a component is registered.
+pub fn registered(object: &AmlPipelineRun, component: &str) -> String {
+    format!("component/{}/{component}", object.uid())
+}
+
+/// Drops what is remembered of a run between passes.
+pub fn forget(context: &Context, object: &AmlPipelineRun) {
+    context.fetcher.work.drop_kept_below(&registered(object, ""));
+    steps::code::forget(context, object.uid());
+}
+
 /// Names are resolved only as long as the job is to be made: afterwards the job itself says what it reads.
-fn resolved(
+async fn resolved(
     context: &Context,
     object: &AmlPipelineRun,
     workspace: &Workspace,
     spec: &AmlPipelineSpec,
     job: Option<&Job>,
-) -> Result<Resolved, Halt> {
-    if job.is_some() {
-        return Err(Halt::wait(reasons::RUNNING, "The job exists."));
+) -> Result<Resolved, Error> {
+    if job.is_some() || object.spec.import_job.is_some() {
+        return Err(Halt::wait(reasons::RUNNING, "The job exists.").into());
     }
     let mut checked = spec.clone();
     // When a pipeline runs does not concern a run.
@@ -164,9 +269,23 @@ fn resolved(
                 "spec.parameters names {:?}, which is no parameter of the pipeline. Make a new AmlPipelineRun.",
                 unknown.name
             ),
-        ));
+        )
+        .into());
     }
-    resolve(context, object.namespace(), workspace, spec, &object.spec.inputs)
+    let mut resolved = resolve(context, object.namespace(), workspace, spec, &versions(object))?;
+    let waker = Key::new(AmlPipelineRun::KIND, object.namespace(), object.name());
+    let place = steps::Place { waker: &waker, uid: object.uid() };
+    resolved.steps = steps::look(context, place, workspace, spec, &resolved.types).await?;
+    Ok(resolved)
+}
+
+/// The versions that the run asks for; when it is tried again, those of the attempt before.
+fn versions(object: &AmlPipelineRun) -> Vec<RunInput> {
+    let again = object.status.as_ref().filter(|status| status.attempt.unwrap_or(1) > 1);
+    let before = again.into_iter().flat_map(|status| &status.inputs);
+    let before: Vec<RunInput> =
+        before.map(|input| RunInput { name: input.name.clone(), version: input.version.clone() }).collect();
+    if before.is_empty() { object.spec.inputs.clone() } else { before }
 }
 
 /// What status tells of the job already.
@@ -198,7 +317,7 @@ async fn progress(workspace: &Workspace, known: &Known, status: &AmlPipelineRunS
     })?;
     let host = workspace.azure.history_host(&discovery).await?;
     let history = workspace.azure.history(host);
-    progress::read(&history, &known.job_name, &known.spec, state, known.progress.best.as_ref()).await
+    progress::read(&history, &known.job_name, &known.spec, state, &known.progress).await
 }
 
 /// The origin of a job that is ours, as status records it. A job that was only found again is not held yet: recorded as

@@ -5,9 +5,13 @@ use azureml_crds::pipeline_run::Phase;
 use azureml_crds::{AmlPipelineRun, AmlResource, conditions, reasons};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Action, Known, Observed, words};
+use super::{Action, Halted, Known, Observed, words};
+use crate::error::{Halt, Remedy};
 use crate::ownership::{Ownership, foreign};
 use crate::shell::{After, Extra, Next, Plan, Standing};
+
+/// How often it is looked in Azure for what a run waits for.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,10 @@ pub enum End {
     TimedOut,
     /// The job is gone.
     Lost,
+    /// It can't be made: what the definition says can't work, and a run's definition does not change.
+    Unable,
+    /// It waited too long for what it needs, or for news of its job.
+    Waited,
 }
 
 impl End {
@@ -30,7 +38,7 @@ impl End {
     pub fn phase(self) -> Phase {
         match self {
             Self::Succeeded => Phase::Succeeded,
-            Self::Failed | Self::TimedOut | Self::Lost => Phase::Failed,
+            Self::Failed | Self::TimedOut | Self::Lost | Self::Unable | Self::Waited => Phase::Failed,
             Self::Cancelled => Phase::Cancelled,
         }
     }
@@ -44,7 +52,7 @@ pub fn end(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Option<End
         return match (known.held, wants_cancel) {
             (true, _) => Some(End::Lost),
             (false, true) => Some(End::Cancelled),
-            (false, false) => None,
+            (false, false) => impossible(object, known, now),
         };
     };
     match state {
@@ -58,6 +66,32 @@ pub fn end(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Option<End
     }
 }
 
+/// Whether a job that is not there will never be.
+fn impossible(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Option<End> {
+    if object.spec.import_job.is_some() {
+        return Some(End::Unable);
+    }
+    let halt = known.resolved.as_ref().err()?;
+    let late = known.until.is_some_and(|until| until <= now);
+    match halt.remedy {
+        Remedy::Person => Some(End::Unable),
+        Remedy::Await | Remedy::Retry(_) | Remedy::Turn(_) => late.then_some(End::Waited),
+    }
+}
+
+/// Whether and how a run has ended about whose job nothing can be found out.
+#[must_use]
+pub fn halted_end(object: &AmlPipelineRun, halted: &Halted, now: Timestamp) -> Option<End> {
+    let late = halted.until.is_some_and(|until| until <= now);
+    match halted {
+        Halted { held: true, workspace_gone: true, .. } => Some(End::Lost),
+        Halted { held: false, .. } if object.spec.state.is_some() => Some(End::Cancelled),
+        Halted { held: false, hopeless: true, .. } => Some(End::Unable),
+        _ if late => Some(End::Waited),
+        _ => None,
+    }
+}
+
 /// When the run has taken too long.
 fn deadline(known: &Known) -> Option<Timestamp> {
     let limit = known.spec.run.as_ref()?.timeout.as_ref()?;
@@ -67,6 +101,10 @@ fn deadline(known: &Known) -> Option<Timestamp> {
 pub fn plan(object: &AmlPipelineRun, observed: &Observed, now: Timestamp) -> Plan<Action> {
     match observed {
         Observed::Finished => finished_before(object),
+        Observed::Halted(halted) => match halted_end(object, halted, now) {
+            Some(end) => ended(end, verdict_without_job(end, halted)),
+            None => unfinished(waits(&halted.halt, halted.until, now), Standing::from(&halted.halt)),
+        },
         Observed::Under(known) => under(object, known, now),
     }
 }
@@ -104,8 +142,8 @@ fn under(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Plan<Action>
                 ),
             ),
         ),
-        Some(end) => finished(end, known),
-        None if known.job.is_none() => submit(known),
+        Some(end) => finished(object, end, known),
+        None if known.job.is_none() => submit(known, now),
         None => running(object, known, now),
     }
 }
@@ -118,15 +156,30 @@ fn retries(known: &Known) -> i32 {
     known.spec.run.as_ref().and_then(|run| run.retry.as_ref()).map_or(0, |retry| retry.limit)
 }
 
-fn submit(known: &Known) -> Plan<Action> {
+fn submit(known: &Known, now: Timestamp) -> Plan<Action> {
     if let Err(halt) = &known.resolved {
-        return unfinished(Next::Rest, Standing::from(halt));
+        return unfinished(waits(halt, known.until, now), Standing::from(halt));
     }
-    let action = if known.remembered { Action::Submit } else { Action::Remember };
+    let action = match &known.unregistered {
+        _ if !known.remembered => Action::Remember,
+        Some(step) => Action::Register(step.clone()),
+        None => Action::Submit,
+    };
     unfinished(
         Next::Act(action),
         Standing::progressing(reasons::PROGRESSING, format!("The job {:?} is being submitted.", known.job_name)),
     )
+}
+
+/// When to look again at a run that waits: a change of what it waits for wakes it, but not of what lies in Azure.
+fn waits(halt: &Halt, until: Option<Timestamp>, now: Timestamp) -> Next<Action> {
+    if matches!(halt.remedy, Remedy::Retry(_) | Remedy::Turn(_)) {
+        return Next::Wait(After::Poll);
+    }
+    let in_azure = [reasons::ENVIRONMENT_NOT_FOUND, reasons::COMPONENT_NOT_FOUND].contains(&halt.reason);
+    let soon = in_azure.then(|| now + LOOK_AGAIN);
+    let next = [until, soon].into_iter().flatten().filter(|at| *at > now).min();
+    next.map_or(Next::Rest, |at| Next::Wait(After::Until(at)))
 }
 
 fn running(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Plan<Action> {
@@ -158,20 +211,8 @@ fn doing(known: &Known) -> String {
 }
 
 fn imported(object: &AmlPipelineRun, known: &Known, now: Timestamp) -> Plan<Action> {
-    if known.job.is_none() {
-        return unfinished(
-            Next::Rest,
-            Standing::stalled(
-                reasons::AZURE_NOT_FOUND,
-                format!(
-                    "spec.importJob names the job {:?}, which does not exist in the workspace. Make an AmlPipelineRun with the right name.",
-                    known.job_name
-                ),
-            ),
-        );
-    }
     match end(object, known, now) {
-        Some(end) => finished(end, known),
+        Some(end) => finished(object, end, known),
         None => unfinished(Next::Wait(After::Poll), Standing::progressing(reasons::RUNNING, doing(known))),
     }
 }
@@ -185,42 +226,84 @@ fn unfinished(next: Next<Action>, standing: Standing) -> Plan<Action> {
 }
 
 /// The plan for a run that has ended: its verdict, and nothing more to do.
-fn finished(end: End, known: &Known) -> Plan<Action> {
-    let (word, standing) = match end {
+fn finished(object: &AmlPipelineRun, end: End, known: &Known) -> Plan<Action> {
+    let imports = object.spec.import_job.is_some();
+    let standing = match end {
         End::Succeeded => {
             let best = known.progress.best.as_ref();
             let best = best
                 .map_or_else(String::new, |best| format!(" The best model is {} with {}.", best.algorithm, best.score));
-            ("Succeeded", Standing::ready(format!("The job {:?} completed.{best}", known.job_name)))
+            Standing::ready(format!("The job {:?} completed.{best}", known.job_name))
         }
-        End::Failed => ("Failed", Standing::stalled(reasons::RUN_FAILED, words::failure(known))),
-        End::Cancelled => (
-            "Cancelled",
-            Standing::stalled(
-                reasons::RUN_CANCELLED,
-                format!("The job {:?} was cancelled. A new AmlPipelineRun starts another one.", known.job_name),
+        End::Failed => Standing::stalled(reasons::RUN_FAILED, words::failure(known)),
+        End::Cancelled => Standing::stalled(
+            reasons::RUN_CANCELLED,
+            format!("The job {:?} was cancelled. A new AmlPipelineRun starts another one.", known.job_name),
+        ),
+        End::TimedOut => Standing::stalled(
+            reasons::RUN_TIMED_OUT,
+            format!(
+                "The job {:?} took longer than spec.run.timeout of the pipeline and was cancelled. Give it more time, or less to do.",
+                known.job_name
             ),
         ),
-        End::TimedOut => (
-            "TimedOut",
-            Standing::stalled(
-                reasons::RUN_TIMED_OUT,
+        End::Lost => Standing::stalled(
+            reasons::JOB_LOST,
+            format!(
+                "The job {:?} is gone from Azure: it was deleted there. A new AmlPipelineRun starts another one.",
+                known.job_name
+            ),
+        ),
+        End::Unable | End::Waited => match &known.resolved {
+            Err(halt) if !imports => without_job(end, halt),
+            _ => Standing::stalled(
+                reasons::AZURE_NOT_FOUND,
                 format!(
-                    "The job {:?} took longer than spec.run.timeout of the pipeline and was cancelled. Give it more time, or less to do.",
+                    "spec.importJob names the job {:?}, which does not exist in the workspace. Make an AmlPipelineRun with the right name.",
                     known.job_name
                 ),
             ),
+        },
+    };
+    ended(end, standing)
+}
+
+/// The verdict on a run whose job was never made or can't be looked at.
+fn verdict_without_job(end: End, halted: &Halted) -> Standing {
+    match end {
+        End::Lost => Standing::stalled(
+            reasons::JOB_LOST,
+            format!("The workspace is gone from Azure, and the job with it. {}", halted.halt.message),
         ),
-        End::Lost => (
-            "Failed",
-            Standing::stalled(
-                reasons::JOB_LOST,
-                format!(
-                    "The job {:?} is gone from Azure: it was deleted there. A new AmlPipelineRun starts another one.",
-                    known.job_name
-                ),
+        End::Cancelled => Standing::stalled(reasons::RUN_CANCELLED, "The run was cancelled before it had a job."),
+        _ => without_job(end, &halted.halt),
+    }
+}
+
+/// Why a run will have no job.
+fn without_job(end: End, halt: &Halt) -> Standing {
+    let why = halt.message.trim_end_matches('.');
+    match end {
+        End::Waited => Standing::stalled(
+            reasons::RUN_TIMED_OUT,
+            format!(
+                "{why}. The run waited for it as long as it may (spec.run.timeout of the pipeline, absent: 1h). Make a new AmlPipelineRun when it is there."
             ),
         ),
+        _ => Standing::stalled(
+            halt.reason,
+            format!("{why}. A run's definition does not change: make a new AmlPipelineRun then."),
+        ),
+    }
+}
+
+/// The conditions of a run that has ended so.
+fn ended(end: End, standing: Standing) -> Plan<Action> {
+    let word = match end {
+        End::Succeeded => "Succeeded",
+        End::Failed | End::Lost | End::Unable => "Failed",
+        End::Cancelled => "Cancelled",
+        End::TimedOut | End::Waited => "TimedOut",
     };
     let (reason, message) = match &standing {
         Standing::Ready { reason, message } | Standing::Stalled { reason, message } => (*reason, message.clone()),
@@ -236,13 +319,17 @@ fn finished_before(object: &AmlPipelineRun) -> Plan<Action> {
     let phase = object.status.as_ref().map(|status| status.phase).unwrap_or_default();
     let message = object.condition(conditions::READY).map(|ready| ready.message.clone()).unwrap_or_default();
     if phase == Phase::Succeeded {
-        return Plan { next: Next::Rest, standing: Standing::ready(message), extras: Vec::new() };
+        return ended(End::Succeeded, Standing::ready(message));
     }
     let before = object.condition(conditions::READY).map(|ready| ready.reason.as_str()).unwrap_or_default();
-    let known = [reasons::RUN_FAILED, reasons::RUN_CANCELLED, reasons::RUN_TIMED_OUT, reasons::JOB_LOST];
     let otherwise = if phase == Phase::Cancelled { reasons::RUN_CANCELLED } else { reasons::RUN_FAILED };
-    let reason = known.into_iter().find(|reason| *reason == before).unwrap_or(otherwise);
-    Plan { next: Next::Rest, standing: Standing::stalled(reason, message), extras: Vec::new() }
+    let reason = reasons::ALL.iter().map(|(reason, _)| *reason).find(|reason| *reason == before).unwrap_or(otherwise);
+    let end = match (phase, reason) {
+        (Phase::Cancelled, _) => End::Cancelled,
+        (_, reasons::RUN_TIMED_OUT) => End::TimedOut,
+        _ => End::Failed,
+    };
+    ended(end, Standing::stalled(reason, message))
 }
 
 #[cfg(test)]

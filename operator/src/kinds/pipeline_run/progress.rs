@@ -20,6 +20,11 @@ const TRIALS: usize = 20;
 const METRICS: usize = 50;
 /// Letters of a step's error.
 const ERROR_LIMIT: usize = 2048;
+/// Bytes of a log that are read.
+const LOG_BYTES: u64 = 16 * 1024;
+/// Letters and lines of a log's end that are told.
+const LOG_LIMIT: usize = 2048;
+const LOG_LINES: usize = 40;
 /// Azure's word for a step that failed.
 const FAILED: &str = "Failed";
 
@@ -52,7 +57,7 @@ pub async fn read(
     job: &str,
     spec: &AmlPipelineSpec,
     state: JobState,
-    before: Option<&Best>,
+    before: &Progress,
 ) -> Result<Progress, Error> {
     match gather(history, job, spec, state, before).await {
         Ok(progress) => Ok(progress),
@@ -76,14 +81,14 @@ async fn gather(
     job: &str,
     spec: &AmlPipelineSpec,
     state: JobState,
-    before: Option<&Best>,
+    before: &Progress,
 ) -> Result<Progress, azureml::Error> {
     let run = history.run(job).await?.unwrap_or_default();
     let children = history.children(job).await?;
     let mut steps = Vec::new();
     for step in &spec.steps {
         let child = children.iter().find(|child| child.step() == Some(step.name.as_str()));
-        steps.push(step_status(history, &step.name, child).await?);
+        steps.push(step_status(history, &step.name, child, &before.steps).await?);
     }
     let mut progress = Progress {
         started: run.start_time_utc,
@@ -99,7 +104,8 @@ async fn gather(
         let runs = history.children(&parent.run_id).await?;
         let direction = direction(automl);
         progress.trials = trials(parent, &runs, direction);
-        progress.best = best(history, parent, &runs, direction, is_final(state), before).await?.or(progress.best);
+        let known = before.best.as_ref();
+        progress.best = best(history, parent, &runs, direction, is_final(state), known).await?.or(progress.best);
     }
     Ok(progress)
 }
@@ -109,13 +115,24 @@ fn direction(automl: &AutoMl) -> Direction {
     if metric.higher_is_better() { Direction::HigherIsBetter } else { Direction::LowerIsBetter }
 }
 
-async fn step_status(history: &History, name: &str, child: Option<&Run>) -> Result<StepStatus, azureml::Error> {
+async fn step_status(
+    history: &History,
+    name: &str,
+    child: Option<&Run>,
+    before: &[StepStatus],
+) -> Result<StepStatus, azureml::Error> {
     let Some(child) = child else {
         return Ok(StepStatus { name: name.to_owned(), status: "NotStarted".to_owned(), ..StepStatus::default() });
     };
-    let mut error = child.error_text();
-    if child.status == FAILED && error.is_none() {
-        error = history.run(&child.run_id).await?.and_then(|run| run.error_text());
+    let told = before.iter().find(|step| step.job_name.as_ref() == Some(&child.run_id) && step.status == FAILED);
+    let (mut error, mut log) = (child.error_text(), told.and_then(|step| step.log.clone()));
+    if child.status == FAILED {
+        if error.is_none() {
+            error = history.run(&child.run_id).await?.and_then(|run| run.error_text());
+        }
+        if told.is_none() {
+            log = log_of(history, &child.run_id).await;
+        }
     }
     Ok(StepStatus {
         name: name.to_owned(),
@@ -124,7 +141,39 @@ async fn step_status(history: &History, name: &str, child: Option<&Run>) -> Resu
         start_time: child.start_time_utc.map(Time),
         end_time: child.end_time_utc.map(Time),
         error: error.map(|text| clip(&text, ERROR_LIMIT)),
+        log,
     })
+}
+
+/// The end of a run's log. It explains, and nothing depends on it: where it can't be read, the rest is told without it.
+async fn log_of(history: &History, run: &str) -> Option<String> {
+    match history.log_tail(run, LOG_BYTES).await {
+        Ok(found) => found.and_then(|(_, text)| log_end(&text)),
+        Err(error) => {
+            tracing::info!(run, %error, "its log can't be read");
+            None
+        }
+    }
+}
+
+/// The last lines of a log, whole ones as far as they fit.
+fn log_end(text: &str) -> Option<String> {
+    let mut lines = Vec::new();
+    let mut room = LOG_LIMIT;
+    for line in text.trim_end().lines().rev().take(LOG_LINES) {
+        let length = line.chars().count() + 1;
+        if length > room {
+            if lines.is_empty() {
+                lines.push(clip(line, LOG_LIMIT));
+            }
+            break;
+        }
+        room -= length;
+        lines.push(line.to_owned());
+    }
+    lines.reverse();
+    let end = lines.join("\n");
+    (!end.trim().is_empty()).then_some(end)
 }
 
 /// The trials of an AutoML run, best first: scores from its tags, states from its children.
@@ -192,6 +241,7 @@ async fn best(
         algorithm: trial.algorithm.clone(),
         score,
         metrics: Metrics { validation, test },
+        model: parent.output("best_model").map(str::to_owned),
     }))
 }
 
@@ -253,6 +303,17 @@ mod tests {
             ]
         );
         assert_eq!(trials(&parent(), &[], Direction::LowerIsBetter)[0].algorithm, "LightGBM");
+    }
+
+    #[test]
+    fn a_log_s_end_is_its_last_whole_lines() {
+        let long: String = (0..100).map(|line| format!("line {line} {}\n", "x".repeat(90))).collect();
+        let end = log_end(&long).unwrap();
+        assert!(end.starts_with("line ") && end.ends_with(&format!("line 99 {}", "x".repeat(90))), "{end}");
+        assert!(end.chars().count() <= LOG_LIMIT && end.lines().count() > 10);
+        assert_eq!(log_end(&"y".repeat(5000)).unwrap().chars().count(), LOG_LIMIT);
+        assert_eq!(log_end("one\ntwo\n\n").as_deref(), Some("one\ntwo"));
+        assert_eq!(log_end("\n\n"), None);
     }
 
     #[test]

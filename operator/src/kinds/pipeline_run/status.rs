@@ -13,13 +13,17 @@ use serde_json::Value;
 use super::job::output_address;
 use super::naming::is_operator_made;
 use super::observe::origin;
-use super::plan::end;
-use super::{Known, Observed};
+use super::plan::{end, halted_end};
+use super::{Halted, Known, Observed};
 use crate::kinds::pipeline::cause::causes;
 
 pub fn status(object: &AmlPipelineRun, observed: &Observed, now: Timestamp) -> AmlPipelineRunStatus {
     let before = object.status.clone().unwrap_or_default();
-    let Observed::Under(known) = observed else { return before };
+    let known = match observed {
+        Observed::Under(known) => known,
+        Observed::Finished => return before,
+        Observed::Halted(halted) => return halted_status(object, before, halted, now),
+    };
     let mut status = before;
     status.attempt = Some(known.attempt);
     status.cause = Some(object.annotation(annotations::CAUSE).unwrap_or(causes::MANUAL).to_owned());
@@ -48,13 +52,28 @@ pub fn status(object: &AmlPipelineRun, observed: &Observed, now: Timestamp) -> A
     status
 }
 
+/// Of a run about whose job nothing can be found out: what was known, and whether that is the end.
+fn halted_status(
+    object: &AmlPipelineRun,
+    mut status: AmlPipelineRunStatus,
+    halted: &Halted,
+    now: Timestamp,
+) -> AmlPipelineRunStatus {
+    status.cause = Some(object.annotation(annotations::CAUSE).unwrap_or(causes::MANUAL).to_owned());
+    if let Some(end) = halted_end(object, halted, now) {
+        status.phase = end.phase();
+        status.completion_time = status.completion_time.or(Some(Time(now)));
+    }
+    status
+}
+
 fn phase(object: &AmlPipelineRun, known: &Known, ours: bool, now: Timestamp) -> Phase {
     let retried = known.state() == Some(JobState::Failed)
         && known.spec.run.as_ref().and_then(|run| run.retry.as_ref()).is_some_and(|retry| known.attempt <= retry.limit)
         && object.spec.import_job.is_none();
     let reattached = object.spec.import_job.is_some() || !known.needs_reattach();
     match end(object, known, now) {
-        Some(end) if (ours || known.job.is_none()) && !retried && reattached => end.phase(),
+        Some(end) if !known.acted && (ours || known.job.is_none()) && !retried && reattached => end.phase(),
         _ => match known.state().filter(|_| ours) {
             None => Phase::Pending,
             Some(JobState::Waiting) => Phase::Submitted,

@@ -18,7 +18,10 @@ pub fn full() -> Vec<(&'static str, Value)> {
                 "inlineEnvironment": {"image": "example.org/python:3.12", "conda": {"name": "prep", "key": "conda.yaml"}},
                 "inputs": [{"name": "rows", "from": "training"}, {"name": "rounds", "parameter": "rounds"}, {"name": "k", "value": ""}],
                 "outputs": [{"name": "table", "type": "mltable"}],
+                "environmentVariables": [{"name": "LEVEL", "value": "1"}],
                 "timeout": "30m",
+                "resources": {"instanceCount": 2, "instanceType": "Standard_DS3_v2", "shmSize": "2g"},
+                "distribution": {"type": "PyTorch", "processCountPerInstance": 2},
             }},
             {"name": "train", "automl": {
                 "task": "Classification",
@@ -27,8 +30,10 @@ pub fn full() -> Vec<(&'static str, Value)> {
                 "testData": "holdout",
                 "primaryMetric": "AUCWeighted",
                 "limits": {"maxTrials": 8, "maxConcurrentTrials": 2, "timeout": "1h30m", "trialTimeout": "10m", "exitScore": "0.99"},
-                "featurization": {"mode": "Custom", "columnTypes": {"age": "Numeric"}},
-                "training": {"allowedAlgorithms": ["LightGBM", "LogisticRegression"], "enableVoteEnsemble": true},
+                "featurization": {"mode": "Custom", "columnTypes": {"age": "Numeric"}, "blockedTransformers": ["TfIdf"],
+                    "transformers": [{"name": "Imputer", "columns": ["age"], "parameters": {"strategy": "median"}}]},
+                "training": {"allowedAlgorithms": ["LightGBM", "LogisticRegression"], "enableVoteEnsemble": true,
+                    "ensembleModelDownloadTimeout": "5m", "stackEnsemble": {"metaLearner": "LogisticRegression", "trainPercentage": "0.2"}},
                 "validation": {"crossValidations": 5},
             }},
             {"name": "forecast", "automl": {
@@ -36,7 +41,11 @@ pub fn full() -> Vec<(&'static str, Value)> {
                 "targetColumn": "sales",
                 "trainingData": "training",
                 "primaryMetric": "NormalizedRootMeanSquaredError",
-                "forecasting": {"timeColumn": "day", "horizon": 14, "targetLags": [1, 7], "countryForHolidays": "DE"},
+                "testDataSize": "0.1",
+                "training": {"enableDnnTraining": true},
+                "validation": {"splitColumns": ["cv1", "cv2"]},
+                "forecasting": {"timeColumn": "day", "horizon": 14, "targetLags": [1, 7], "countryForHolidays": "DE",
+                    "useStl": "SeasonTrend", "featureLags": "Auto"},
             }},
             {"name": "report", "component": {
                 "id": "azureml:report:3",
@@ -142,6 +151,13 @@ fn pipelines() -> Vec<Refused> {
             command(json!({"command": "x", "environment": "azureml:e:1", "outputs": [{"name": "o", "type": "Table"}]})),
             "supported values: \"uri_file\"",
         ),
+        pipeline(
+            "workers of a distribution that has none",
+            command(
+                json!({"command": "x", "environment": "azureml:e:1", "distribution": {"type": "PyTorch", "workerCount": 2}}),
+            ),
+            "processCountPerInstance belongs to PyTorch and Mpi",
+        ),
         pipeline("an archived pipeline", json!({"deletionPolicy": "Archive"}), "a pipeline can't be archived"),
         pipeline(
             "an endpoint's name that Azure refuses",
@@ -202,6 +218,16 @@ fn automl() -> Vec<Refused> {
             "write one of crossValidations",
         ),
         automl("all rows held out", json!({"validation": {"validationDataSize": "1.0"}}), "validationDataSize"),
+        automl(
+            "two benchmarks",
+            json!({"testData": "training", "testDataSize": "0.2"}),
+            "write testData (rows of their own) or testDataSize",
+        ),
+        automl(
+            "a transformer that does not exist",
+            json!({"featurization": {"mode": "Custom", "blockedTransformers": ["Imputer"]}}),
+            "supported values: \"TextTargetEncoder\"",
+        ),
         automl(
             "two ways to validate",
             json!({"validationData": "training", "validation": {"crossValidations": 3}}),

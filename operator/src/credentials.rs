@@ -74,6 +74,18 @@ impl Cache {
         self.reading.remove(&reading).is_some_and(|reading| reading.touched)
     }
 
+    /// The client that is at hand for a workspace from now on.
+    fn keep(&mut self, uid: &str, made: Cached) -> Client {
+        match self.ready.get(uid) {
+            Some(first) if !first.stale && first.credentials == made.credentials => first.client.clone(),
+            _ => {
+                let client = made.client.clone();
+                self.ready.insert(uid.to_owned(), made);
+                client
+            }
+        }
+    }
+
     fn touched(&mut self, namespace: &str, name: &str) {
         let is = |secret: &Option<SecretAt>| {
             secret.as_ref().is_some_and(|secret| (secret.0.as_str(), secret.1.as_str()) == (namespace, name))
@@ -95,11 +107,15 @@ impl<'a> Open<'a> {
         Self { cache, reading }
     }
 
-    /// Puts what was made, stale already where its Secret was touched meanwhile.
-    fn keep(self, uid: &str, mut cached: Cached) {
-        if let Ok(mut cache) = self.cache.lock() {
-            cached.stale = cache.end(self.reading);
-            cache.ready.insert(uid.to_owned(), cached);
+    /// Puts what was made, stale already where its Secret was touched meanwhile. Of many that are made at once for one
+    /// workspace, as at a start, the first is for all: what is listed by one credential is not listed again by another.
+    fn keep(self, uid: &str, cached: Cached) -> Client {
+        match self.cache.lock() {
+            Ok(mut cache) => {
+                let stale = cache.end(self.reading);
+                cache.keep(uid, Cached { stale, ..cached })
+            }
+            Err(_) => cached.client,
         }
     }
 }
@@ -167,9 +183,7 @@ impl Clients {
         let source = source(context, namespace, credentials).await?;
         let credential = azureml::auth::credential(source, &self.cloud, &self.transport)?;
         let client = Client::new(self.transport.clone(), self.cloud.clone(), credential);
-        let cached = Cached { credentials: credentials.clone(), secret, stale: false, client: client.clone() };
-        open.keep(object.uid(), cached);
-        Ok(client)
+        Ok(open.keep(object.uid(), Cached { credentials: credentials.clone(), secret, stale: false, client }))
     }
 
     /// The workspace is gone.

@@ -91,7 +91,7 @@ async fn job(scenario: &Scenario, name: &str, until: &Path) -> Result<String> {
     let id = format!("{}/jobs/{name}", scenario.azure.place.workspace_id());
     let command = format!("while [ ! -e {} ]; do sleep 0.1; done", until.display());
     let body = json!({"properties": {"jobType": "Command", "command": command, "computeId": self::id(scenario),
-        "environmentId": "azureml:none:1", "experimentName": "nodes"}});
+        "environmentId": "azureml://registries/azureml/environments/none/versions/1", "experimentName": "nodes"}});
     hand(scenario).await?.put(&id, API, &body).await?;
     Ok(id)
 }

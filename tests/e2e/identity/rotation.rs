@@ -126,10 +126,10 @@ async fn revoked(scenario: &Scenario, form: Form) -> Result {
         "effect": {"status": 401, "code": "InvalidAuthenticationToken", "message": "The access token is revoked."}});
     let since = scenario.emulator.position().await?;
     let fault = scenario.emulator.fault(&fault).await?;
-    scenario.annotate("AmlWorkspace", "ml-ops", "example.org/look", "first").await?;
+    scenario.annotate("AmlWorkspace", "ml-ops", "azureml.dev/reconcile-at", "first").await?;
     scenario.stalled("AmlWorkspace", "ml-ops", "AuthenticationFailed").await?;
     scenario.emulator.clear_fault(&fault).await?;
-    scenario.annotate("AmlWorkspace", "ml-ops", "example.org/look", "second").await?;
+    scenario.annotate("AmlWorkspace", "ml-ops", "azureml.dev/reconcile-at", "second").await?;
     let told = |object: &Value| {
         api::condition(object, "Stalled").is_some_and(|stalled| stalled["message"].to_string().contains(form.refusal()))
     };

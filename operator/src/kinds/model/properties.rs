@@ -141,6 +141,7 @@ impl World {
             self.object.spec.approved_version.as_deref() == Some(name)
                 || self.object.annotation(annotations::APPROVE) == Some(name)
         };
+        let hash = gate::hash(gate.as_ref());
         let worse = number(bound.and_then(|bound| bound.max_regression.as_ref()));
         let before = self.approved();
         let approved = |version: &&Version| match &before {
@@ -160,7 +161,9 @@ impl World {
             let overridden = self.object.annotation(annotations::OVERRIDE_GATE) == Some(name.as_str());
             let passes = auc(version) >= min && holds(version) && (!manual || named(&name));
             let pinned = self.object.spec.approved_version.as_deref() == Some(name.as_str());
-            let open = version.verdict.is_none_or(|verdict| verdict != Verdict::Rejected) && auc(version) >= min;
+            // What other bounds rejected is open again.
+            let rejected = version.verdict == Some(Verdict::Rejected) && version.gate_hash.as_ref() == Some(&hash);
+            let open = !rejected && auc(version) >= min;
             if passes || (pinned && (overridden || open)) {
                 self.allowed.insert(name);
             }
@@ -263,8 +266,10 @@ impl World {
         for _ in 0..40 {
             let observed = self.observed();
             let rests = matches!(plan::plan(&self.object, &observed).next, Next::Rest);
+            let before = self.approved();
             self.pass(Fate::Done);
-            if rests {
+            // What serves follows what is approved, and lets go of the version before.
+            if rests && self.approved() == before {
                 return;
             }
         }
